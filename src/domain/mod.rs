@@ -1,0 +1,24 @@
+//! Every decision that renewd takes, as pure functions over values.
+//!
+//! What does not live here: no async, no IO, no clock (time is a fact that is handed in), no chance, no SQL, and
+//! no other party's wire format.
+
+pub mod access;
+pub mod answer;
+pub mod attempt;
+pub mod charge;
+pub mod date;
+pub mod decline;
+pub mod due;
+pub mod dunning;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod payment;
+pub mod payment_id;
+pub mod period;
+pub mod policy;
+pub mod renewal;
+pub mod requirements;
+pub mod settlement;
+pub mod verdict;
