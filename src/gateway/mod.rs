@@ -1,1 +1,101 @@
-//! (being written)
+//! The port to the payment gateway: the few questions that the engine asks it, in our words.
+//!
+//! What does not live here: no retries, no waiting, no decision about money. A charge is asked for with a
+//! [`Committed`] attempt only, so it cannot be sent before it is on disk.
+
+pub mod portone;
+pub mod simulator;
+
+use crate::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
+use crate::domain::ids::PaymentId;
+use crate::domain::payment::{LookUp, Payment};
+use crate::store::Committed;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use crate::domain::answer::Answer;
+
+/// Why a question other than a charge or a look-up could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// 401 or 403: an expired secret looks like this too.
+    #[error("the gateway refused our credentials ({0})")]
+    Unauthorized(String),
+    /// The gateway understood and said no, with its own word for it.
+    #[error("the gateway refused the request: {kind}: {message}")]
+    Refused { kind: String, message: String },
+    /// Time-out, reset, no connection, not PortOne's words.
+    #[error("the gateway did not answer: {0}")]
+    NoAnswer(String),
+}
+
+/// A range of payments by the time they were created, one page of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRange {
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    /// Counts from 0.
+    pub page: u32,
+    pub page_size: u32,
+}
+
+/// One page of payments; `total` counts all pages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaymentPage {
+    pub items: Vec<Payment>,
+    pub total: u64,
+}
+
+/// A request to give money back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    pub payment_id: PaymentId,
+    /// Minor units; `None` gives everything back.
+    pub amount: Option<i64>,
+    /// What must still be cancellable for this to go through: makes a repeat harmless.
+    pub cancellable: Option<i64>,
+    pub reason: String,
+    /// Same text, same cancellation, for three hours.
+    pub idempotency_key: String,
+}
+
+/// How a cancellation stands; the gateway answers 200 for all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancellationStatus {
+    Requested,
+    Succeeded,
+    Failed,
+}
+
+/// Whether a billing key can still be charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BillingKeyStatus {
+    Issued,
+    Deleted,
+    NotFound,
+}
+
+/// What the engine asks of a payment gateway.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// The body that a charge of `order` will send, but for the billing key: committed with the attempt.
+    fn freeze(&self, order: &Order) -> FrozenRequest;
+
+    /// Sends one attempt, once. Any failure of the wire is an [`Answer`] too.
+    async fn charge(&self, attempt: &Committed<Attempt>) -> Answer;
+
+    /// Reads one payment: the only place that decides.
+    async fn payment(&self, id: &PaymentId) -> LookUp;
+
+    /// Lists payments by creation time, oldest first.
+    async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError>;
+
+    /// Gives money back.
+    async fn cancel(&self, cancellation: &Cancellation) -> Result<CancellationStatus, GatewayError>;
+
+    /// Whether a billing key is still issued.
+    async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError>;
+
+    /// The gateway's clock as its last answer told it, with the local time of that answer; `None` before the first.
+    fn clock_skew(&self) -> Option<chrono::Duration>;
+}
