@@ -1,7 +1,6 @@
 //! Stub, replaced.
 use chrono::{DateTime, Utc};
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeclineClass { Hard, Soft, Transient, Config, Unknown }
+pub use super::decline::DeclineClass;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastDecline {
     pub at: DateTime<Utc>,

@@ -7,6 +7,7 @@ pub mod access;
 pub mod answer;
 pub mod attempt;
 pub mod charge;
+pub mod claim;
 pub mod date;
 pub mod decline;
 pub mod due;

@@ -1,4 +1,25 @@
-//! The port to the database (being written).
+//! The port to the database: one method for each thing that the engine's steps record or ask, in bulk.
+//!
+//! What does not live here: no decision. A store reads facts, and records what the domain decided; its SQL may refuse
+//! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
+
+pub mod postgres;
+pub mod read;
+pub mod sql;
+pub mod sqlite;
+
+use crate::domain::access::{AccessChange, AccessFacts};
+use crate::domain::charge::Attempt;
+use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
+use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
+use crate::domain::event::NewEvent;
+use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
+use crate::domain::renewal::State;
+use crate::domain::settlement::{PaymentRecord, Settlement};
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Proof that what it holds is on disk. Only a store can make one, and only after its commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -8,4 +29,369 @@ impl<T> Committed<T> {
     pub fn get(&self) -> &T {
         &self.0
     }
+}
+
+/// Why the database could not do it. Each variant is a different next step.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection, or it was lost: nothing can be charged until it is back.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    /// The tables are not there, or of another version.
+    #[error("{0}")]
+    Schema(SchemaProblem),
+    /// A row holds what it must not: named by table and key.
+    #[error("{table} {key}: {problem}")]
+    Row { table: &'static str, key: String, problem: String },
+    /// Two writers met more often than retrying helps.
+    #[error("the database is too busy: {0}")]
+    Busy(#[source] sqlx::Error),
+    /// Anything else that the database said.
+    #[error("the database refused {step}: {source}")]
+    Refused { step: &'static str, source: sqlx::Error },
+    /// A database task ended without an answer (a panic): a bug.
+    #[error("a database task ended without an answer: {0}")]
+    Lost(String),
+}
+
+/// What is wrong with the schema, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaProblem {
+    #[error("the database has no renewd tables yet: run `renewd migrate`")]
+    Missing,
+    #[error("the database's schema is version {found}, this renewd needs {needed}: run `renewd migrate`")]
+    TooOld { found: i64, needed: i64 },
+    #[error("the database's schema is version {found}, newer than this renewd knows ({needed}): deploy the newer renewd")]
+    TooNew { found: i64, needed: i64 },
+    #[error("migration {version} was changed after it was applied: restore the released migration files")]
+    Changed { version: i64 },
+}
+
+/// The versions before and after a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// 0 where there was no schema.
+    pub before: i64,
+    pub after: i64,
+}
+
+/// What was fixed when the database was made: pinned, so that a test setting never meets live data.
+#[derive(Clone)]
+pub struct Installation {
+    /// 32 bytes, hex; secret. Payment ids are derived with it.
+    pub payment_id_key: secrecy::SecretString,
+    /// Set by the first run that charges; another store or channel type is refused afterwards.
+    pub pinned: Option<Pinned>,
+}
+
+/// Which store and which kind of channels this database belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    pub store_id: String,
+    pub channel_type: String,
+}
+
+/// The kill switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// `Some` while no charge may start anywhere.
+    pub paused: Option<Paused>,
+}
+
+/// Who stopped charging, when, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paused {
+    pub at: DateTime<Utc>,
+    pub by: String,
+    pub reason: String,
+}
+
+/// A run as it is opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    pub id: RunId,
+    /// `cli`, `schedule`, `demo`, …
+    pub trigger: String,
+    pub business_date: NaiveDate,
+    pub zone: String,
+    pub actor: String,
+    pub started_at: DateTime<Utc>,
+}
+
+/// A run as it is closed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedRun {
+    pub id: RunId,
+    /// `completed`, `failed`, `interrupted`.
+    pub status: String,
+    /// The figures, as `run --output json` prints them.
+    pub figures: serde_json::Value,
+    pub error: Option<String>,
+    pub finished_at: DateTime<Utc>,
+    pub events: Vec<NewEvent>,
+}
+
+/// One keyset page of due subscriptions: `(current_period_end, id)` greater than `after`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuePage {
+    /// Periods that end before this instant are due.
+    pub ends_before: DateTime<Utc>,
+    pub after: Option<(DateTime<Utc>, SubscriptionId)>,
+    pub rows_max: u32,
+    /// Only these subscriptions, where given.
+    pub only: Option<Vec<SubscriptionId>>,
+}
+
+/// A renewal that waits, with what may have changed around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingFacts {
+    pub renewal_id: RenewalId,
+    pub subscription_id: SubscriptionId,
+    /// `due` or `canceled`.
+    pub state: State,
+    pub waits_for_key: bool,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub access_until: DateTime<Utc>,
+    pub cancel_at_period_end: bool,
+    pub has_usable_key: bool,
+    /// The subscription is `active` or `past_due` and still at this renewal's period start.
+    pub period_is_next: bool,
+}
+
+/// Which renewals to claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimRequest {
+    pub run_id: RunId,
+    /// At most this many rows are locked.
+    pub rows_max: u32,
+    pub lease: Duration,
+    /// `(next_attempt_at, id)` greater than this: a run claims each renewal at most once.
+    pub after: Option<(DateTime<Utc>, RenewalId)>,
+    pub only: Option<Vec<SubscriptionId>>,
+}
+
+/// The pure function that decides each claimed row, from the domain.
+pub type ClaimDecider = Arc<dyn Fn(&ClaimFacts) -> ClaimDecision + Send + Sync>;
+
+/// What a claim brought.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    pub attempts: Vec<Committed<Attempt>>,
+    /// Rows that were decided otherwise, as they were recorded.
+    pub changed: Vec<RenewalChange>,
+    /// Rows locked in all; fewer than asked for means that nothing more is due.
+    pub seen: u32,
+    /// Where the next claim of this run goes on.
+    pub last: Option<(DateTime<Utc>, RenewalId)>,
+    /// The kill switch was on: nothing was claimed.
+    pub paused: bool,
+}
+
+/// An attempt that was never sent, or proved not to have been charged, given back with its renewal unchanged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenBack {
+    pub renewal_id: RenewalId,
+    pub attempt_id: AttemptId,
+    pub lease_epoch: i64,
+    /// Why, for the timeline.
+    pub note: String,
+}
+
+/// What of a batch of settlements was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    pub settled: Vec<RenewalId>,
+    /// The lease was lost: a payment became an observation and makes the renewal due for a look-up, the rest is void.
+    pub fence_lost: Vec<RenewalId>,
+    /// Paid, but the subscription was no longer at that period: recorded, told as `renewal.review`, not extended.
+    pub period_not_moved: Vec<RenewalId>,
+}
+
+/// An open renewal whose earlier worker is gone, or whose outcome is unknown and due for a look-up.
+#[derive(Clone, Debug)]
+pub struct TakenOver {
+    pub attempt: Committed<Attempt>,
+    /// Sending it again is allowed: not cancelled, the kill switch off.
+    pub may_resend: bool,
+    pub cancel_at_period_end: bool,
+}
+
+/// A final renewal whose payment id is looked up once more, because money can turn up late.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateFacts {
+    pub renewal_id: RenewalId,
+    pub subscription_id: SubscriptionId,
+    pub state: State,
+    pub payment_id: crate::domain::ids::PaymentId,
+    /// The payment id is one of an earlier series.
+    pub retired: bool,
+    pub look_ups: u32,
+    /// Since the renewal ended, or the series was retired.
+    pub since: DateTime<Utc>,
+    pub subscription_canceled: bool,
+    /// As it was last attempted: what a payment must match.
+    pub attempt: Attempt,
+}
+
+/// What a late look-up led to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LateChange {
+    /// Nothing turned up: look again then, or never.
+    LookAgain { facts: Box<LateFacts>, next_look_up_at: Option<DateTime<Utc>> },
+    /// Money turned up: recorded like any settlement, guarded by the state it was decided from.
+    Found { from: State, settlement: Box<Settlement> },
+}
+
+/// The tables and the steps of a run. All times are decided by the database's clock, see [`Store::now`].
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The database's clock (on SQLite the host's, which never goes back), unless a test clock replaces it.
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Refuses a schema that this version cannot work with.
+    async fn check_schema(&self) -> Result<(), StoreError>;
+
+    /// Creates or upgrades the tables; makes the id key on the first time, unless one is given.
+    async fn migrate(&self, payment_id_key: Option<secrecy::SecretString>) -> Result<Migrated, StoreError>;
+
+    async fn installation(&self) -> Result<Installation, StoreError>;
+
+    /// Pins store and channel type if nothing is pinned yet; answers what is pinned.
+    async fn pin(&self, wanted: &Pinned) -> Result<Pinned, StoreError>;
+
+    async fn switch(&self) -> Result<Switch, StoreError>;
+
+    async fn set_switch(&self, switch: &Switch) -> Result<(), StoreError>;
+
+    /// Writes all rows or none.
+    async fn import(&self, batch: ImportBatch) -> Result<(), StoreError>;
+
+    /// Which of these ids exist already: what an import may refer to.
+    async fn known_ids(&self, ids: &ImportRefs) -> Result<ImportRefs, StoreError>;
+
+    async fn open_run(&self, run: &NewRun) -> Result<(), StoreError>;
+
+    async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError>;
+
+    /// Subscriptions that are due and have no renewal for their next period, in keyset order.
+    async fn due_facts(&self, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError>;
+
+    /// Records one page of decisions; answers the renewals that were not there before.
+    async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError>;
+
+    /// Renewals that wait while something around them may have changed (cancelled, resumed, a new key, grace over).
+    async fn waiting_facts(
+        &self,
+        after: Option<RenewalId>,
+        rows_max: u32,
+    ) -> Result<Vec<WaitingFacts>, StoreError>;
+
+    /// Records changes, each only if its renewal is still in the state it was decided from; answers those written.
+    async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError>;
+
+    /// Locks due renewals, lets `decide` judge each, and commits leases and attempts before it returns.
+    async fn claim(&self, request: &ClaimRequest, decide: ClaimDecider) -> Result<Claimed, StoreError>;
+
+    /// Gives claims back unsent: the renewal is `due` as it was, and the claim does not count.
+    async fn give_back(&self, given: &[GivenBack]) -> Result<(), StoreError>;
+
+    /// Takes over what is `charging` with an expired lease or `unknown` and due for a look-up, the oldest first.
+    async fn take_over(&self, run: RunId, rows_max: u32, lease: Duration) -> Result<Vec<TakenOver>, StoreError>;
+
+    /// Records a batch of outcomes in one transaction. Writing the same twice changes nothing.
+    async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError>;
+
+    /// Final renewals and retired payment ids that are due for a late look-up.
+    async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError>;
+
+    async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError>;
+
+    /// Keeps a payment that was seen and belongs to no open attempt.
+    async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError>;
+
+    /// Subscriptions whose period ended (or that are cancelled) without the next one being paid, in order of id.
+    async fn access_facts(
+        &self,
+        ended_before: DateTime<Utc>,
+        after: Option<SubscriptionId>,
+        rows_max: u32,
+    ) -> Result<Vec<AccessFacts>, StoreError>;
+
+    /// Records changes of standing; answers those written.
+    async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError>;
+
+    /// How many renewals could be claimed now, and what the rest waits for.
+    async fn backlog(&self) -> Result<read::Backlog, StoreError>;
+
+    /// The latest runs, the newest first.
+    async fn runs(&self, rows_max: u32) -> Result<Vec<read::RunRow>, StoreError>;
+
+    async fn run(&self, id: RunId) -> Result<Option<read::RunRow>, StoreError>;
+
+    /// Renewals in `review` or `unknown`, the oldest first.
+    async fn needs_person(&self, rows_max: u32) -> Result<Vec<read::RenewalRow>, StoreError>;
+
+    /// Everything about one subscription, renewal id or payment id, or `None`.
+    async fn timeline(&self, id: &str) -> Result<Option<read::Timeline>, StoreError>;
+}
+
+/// Rows of an import, validated, in the order in which they refer to each other.
+#[derive(Clone, Debug, Default)]
+pub struct ImportBatch {
+    pub plans: Vec<PlanRow>,
+    pub customers: Vec<CustomerRow>,
+    pub billing_keys: Vec<BillingKeyRow>,
+    pub subscriptions: Vec<SubscriptionRow>,
+}
+
+/// Ids that an import refers to or finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportRefs {
+    pub plans: std::collections::BTreeSet<String>,
+    pub customers: std::collections::BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PlanRow {
+    pub id: String,
+    pub name: String,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: String,
+    /// ISO 8601: `P1M`.
+    pub interval: String,
+    pub tier: String,
+    pub fallback_tier: String,
+    pub order_name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct CustomerRow {
+    pub id: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+}
+
+/// A billing key on its way into the database: the one place where it is serialized.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BillingKeyRow {
+    /// Derived from the key for imported rows: the same key is the same row.
+    pub id: String,
+    pub customer_id: String,
+    pub billing_key: crate::domain::charge::BillingKey,
+    pub channel_key: Option<String>,
+    pub pg_provider: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SubscriptionRow {
+    pub id: String,
+    pub customer_id: String,
+    pub plan_id: String,
+    pub next_plan_id: Option<String>,
+    pub current_period_start: DateTime<Utc>,
+    pub current_period_end: DateTime<Utc>,
+    pub anchor_day: i64,
+    pub cancel_at_period_end: bool,
 }

@@ -1,0 +1,130 @@
+//! What people are shown: rows read for `status` and `show`. No billing key is ever among them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+/// How many renewals stand where, and since when the oldest is unresolved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Backlog {
+    /// Renewals by state.
+    pub by_state: std::collections::BTreeMap<String, i64>,
+    /// `due` and claimable now.
+    pub due_now: i64,
+    /// `due` and waiting for a new billing key.
+    pub waits_for_key: i64,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Start of the oldest attempt that is `unknown`.
+    pub oldest_unknown: Option<DateTime<Utc>>,
+    /// Start of the oldest attempt that is open under an expired lease.
+    pub oldest_unsettled: Option<DateTime<Utc>>,
+    pub next_look_up_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct RunRow {
+    pub id: String,
+    pub trigger: String,
+    pub business_date: NaiveDate,
+    pub zone: String,
+    pub status: String,
+    pub actor: String,
+    /// JSON; `{}` while it runs.
+    #[sqlx(json)]
+    pub figures: serde_json::Value,
+    pub error: Option<String>,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct RenewalRow {
+    pub id: String,
+    pub subscription_id: String,
+    pub plan_id: String,
+    pub business_date: NaiveDate,
+    pub period_start: DateTime<Utc>,
+    pub period_end: Option<DateTime<Utc>>,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub state: String,
+    pub payment_id: String,
+    pub attempt_count: i64,
+    pub decline_count: i64,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub next_look_up_at: Option<DateTime<Utc>>,
+    pub waits_for_key: bool,
+    pub access_until: DateTime<Utc>,
+    pub review_reason: Option<String>,
+    pub canceled_during_charge: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct AttemptRow {
+    pub id: String,
+    pub renewal_id: String,
+    pub run_id: String,
+    pub number: i64,
+    pub payment_id: String,
+    pub billing_key_id: String,
+    pub channel_key: Option<String>,
+    pub pg_provider: Option<String>,
+    pub state: String,
+    pub started_at: DateTime<Utc>,
+    pub settled_at: Option<DateTime<Utc>>,
+    pub transaction_id: Option<String>,
+    pub pg_code: Option<String>,
+    pub pg_message: Option<String>,
+    pub decline_class: Option<String>,
+    pub decline_reason: Option<String>,
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct PaymentRow {
+    pub payment_id: String,
+    pub renewal_id: Option<String>,
+    pub status: String,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub cancelled_amount: i64,
+    pub pg_provider: Option<String>,
+    pub pg_tx_id: Option<String>,
+    pub paid_at: Option<DateTime<Utc>>,
+    pub verified: bool,
+    pub recorded_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct EventRow {
+    pub id: String,
+    pub kind: String,
+    pub renewal_id: Option<String>,
+    #[sqlx(json)]
+    pub payload: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct AccessRow {
+    pub subscription_id: String,
+    pub customer_id: String,
+    pub plan_id: String,
+    pub tier: String,
+    pub status: String,
+    pub current_period_end: DateTime<Utc>,
+    pub access_until: DateTime<Utc>,
+    pub cancel_at_period_end: bool,
+    pub billing_key_state: String,
+}
+
+/// One subscription with all that happened to it, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Timeline {
+    pub subscription: AccessRow,
+    pub renewals: Vec<RenewalRow>,
+    pub attempts: Vec<AttemptRow>,
+    pub payments: Vec<PaymentRow>,
+    pub events: Vec<EventRow>,
+}
