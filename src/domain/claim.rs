@@ -1,13 +1,20 @@
 //! Whether a renewal that is due may be charged now, decided from facts read under the claim's locks.
 
 use super::attempt::AttemptState;
-use super::charge::{Attempt, BillingKey, Payer};
+use super::charge::{Attempt, BillingKey, ClaimedRenewal, CustomData, FrozenRequest, Order, Payer};
 use super::decline::DeclineClass;
-use super::event::NewEvent;
-use super::ids::{BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, SubscriptionId};
-use super::renewal::State;
-use chrono::{DateTime, Utc};
+use super::dunning::PastDecline;
+use super::event::{EventKind, NewEvent};
+use super::ids::{AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use super::money::{Currency, Money};
+use super::policy::Policy;
+use super::renewal::{Event, Illegal, State, transition};
+use super::{requirements, waiting};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// A usable billing key of the customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,4 +91,166 @@ pub struct RenewalChange {
     pub waits_for_key: bool,
     pub review_reason: Option<String>,
     pub events: Vec<NewEvent>,
+}
+
+/// What a claim is made with, beside the facts.
+pub struct Claiming<'a> {
+    pub run_id: RunId,
+    pub lease: TimeDelta,
+    pub policy: &'a Policy,
+    /// Channels that stopped charging in this run.
+    pub stopped: &'a BTreeSet<String>,
+    /// The request's body, as the gateway writes it.
+    pub freeze: &'a dyn Fn(&Order) -> FrozenRequest,
+    pub new_id: &'a dyn Fn() -> Uuid,
+}
+
+/// The name under which a channel is stopped: its key, or for renewals that name none, the gateway's own choice.
+pub fn channel_name(channel_key: Option<&str>) -> &str {
+    channel_key.unwrap_or("default")
+}
+
+/// Decides one locked row.
+///
+/// # Errors
+/// [`Illegal`] if the facts are not of a due renewal.
+pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, Illegal> {
+    if facts.cancel_at_period_end {
+        return refuse(facts, Event::CancelSeen, None, with);
+    }
+    if !with.policy.is_open_at(facts.now) {
+        return Ok(ClaimDecision::Skip);
+    }
+    if facts.unsettled_claims >= with.policy.claims_unsettled_max {
+        let reason = format!("claimed {} times without an outcome: it may end the process", facts.unsettled_claims);
+        return refuse(facts, Event::NeedsPerson, Some(reason), with);
+    }
+    if !facts.period_is_next {
+        let reason = "the subscription is no longer at this period: it was moved by somebody else".to_owned();
+        return refuse(facts, Event::NeedsPerson, Some(reason), with);
+    }
+    let Some(key) = facts.keys.iter().find(|key| key.usable) else {
+        return refuse(facts, Event::KeyMissing, None, with);
+    };
+    let channel_key = key.channel_key.clone().or_else(|| with.policy.channel_key.clone());
+    if with.stopped.contains(channel_name(channel_key.as_deref())) {
+        return Ok(ClaimDecision::Skip);
+    }
+    let policy = with.policy;
+    let lacking = requirements::missing(
+        key.pg_provider.as_deref(),
+        &facts.payer,
+        policy.product_type.as_deref(),
+        policy.locale.as_deref(),
+    );
+    if !lacking.is_empty() {
+        let provider = key.pg_provider.as_deref().unwrap_or("the payment gateway");
+        let reason = format!("{provider} demands {}: fill it in, then retry", lacking.join(", "));
+        return refuse(facts, Event::NeedsPerson, Some(reason), with);
+    }
+    match Currency::parse(&facts.currency).and_then(|currency| Money::new(facts.amount, currency)) {
+        Ok(amount) => Ok(ClaimDecision::Charge(Box::new(attempt(facts, key, channel_key, amount, with)))),
+        Err(problem) => refuse(facts, Event::NeedsPerson, Some(problem.to_string()), with),
+    }
+}
+
+fn refuse(
+    facts: &ClaimFacts,
+    event: Event,
+    review_reason: Option<String>,
+    with: &Claiming<'_>,
+) -> Result<ClaimDecision, Illegal> {
+    let (to, effects) = transition(State::Due, event)?;
+    let tell = |kind: &EventKind| {
+        NewEvent::of_renewal(
+            EventId((with.new_id)()),
+            *kind,
+            (&facts.subscription_id, facts.renewal_id, None),
+            json!({ "amount": facts.amount, "currency": facts.currency, "reason": review_reason }),
+            facts.now,
+        )
+    };
+    let events = effects.tells.iter().map(tell).collect();
+    Ok(ClaimDecision::Change(RenewalChange {
+        renewal_id: facts.renewal_id,
+        from: State::Due,
+        to,
+        next_attempt_at: None,
+        next_look_up_at: waiting::late_look_up(to, facts.now),
+        waits_for_key: event == Event::KeyMissing,
+        review_reason,
+        events,
+    }))
+}
+
+fn attempt(
+    facts: &ClaimFacts,
+    key: &KeyFacts,
+    channel_key: Option<String>,
+    amount: Money,
+    with: &Claiming<'_>,
+) -> Attempt {
+    let number = facts.attempts.iter().map(|past| past.number).max().unwrap_or(0).saturating_add(1);
+    let order = Order {
+        payment_id: facts.payment_id.clone(),
+        customer_id: facts.customer_id.clone(),
+        payer: facts.payer.clone(),
+        order_name: facts.order_name.clone(),
+        amount,
+        channel_key: channel_key.clone(),
+        custom_data: CustomData {
+            subscription: facts.subscription_id.clone(),
+            period_start: facts.period_start,
+            attempt: number,
+        },
+    };
+    Attempt {
+        id: AttemptId((with.new_id)()),
+        run_id: with.run_id,
+        renewal: renewal(facts, amount),
+        number,
+        idempotency_key: format!("{}-{number}", facts.payment_id),
+        request: (with.freeze)(&order),
+        billing_key_id: key.id.clone(),
+        billing_key: key.key.clone(),
+        channel_key,
+        pg_provider: key.pg_provider.clone(),
+        started_at: facts.now,
+        maybe_sent: false,
+        lease_epoch: facts.lease_epoch.saturating_add(1),
+        lease_until: facts.now + with.lease,
+    }
+}
+
+fn renewal(facts: &ClaimFacts, amount: Money) -> ClaimedRenewal {
+    let declines = past_declines(&facts.attempts);
+    ClaimedRenewal {
+        id: facts.renewal_id,
+        subscription_id: facts.subscription_id.clone(),
+        customer_id: facts.customer_id.clone(),
+        plan_id: facts.plan_id.clone(),
+        payment_id: facts.payment_id.clone(),
+        series: facts.series,
+        amount,
+        period_start: facts.period_start,
+        period_end: facts.period_end,
+        access_until: facts.access_until,
+        first_declined_at: declines.first().map(|decline| decline.at),
+        declines,
+        known_transactions: facts.attempts.iter().filter_map(|past| past.transaction_id.clone()).collect(),
+        customer_keys: facts.keys.iter().map(|key| key.key.clone()).collect(),
+        look_ups: 0,
+        unknown_since: None,
+    }
+}
+
+/// The declines among earlier attempts, oldest first: what the ladder counts.
+pub fn past_declines(attempts: &[PastAttempt]) -> Vec<PastDecline> {
+    attempts
+        .iter()
+        .filter(|past| past.state == AttemptState::Declined)
+        .filter_map(|past| {
+            past.settled_at.map(|at| PastDecline { at, class: past.class.unwrap_or(DeclineClass::Unknown) })
+        })
+        .collect()
 }

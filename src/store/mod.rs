@@ -16,6 +16,7 @@ use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::domain::settlement::{PaymentRecord, Settlement};
+use crate::domain::waiting::WaitingFacts;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::sync::Arc;
@@ -140,22 +141,6 @@ pub struct DuePage {
     pub rows_max: u32,
     /// Only these subscriptions, where given.
     pub only: Option<Vec<SubscriptionId>>,
-}
-
-/// A renewal that waits, with what may have changed around it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WaitingFacts {
-    pub renewal_id: RenewalId,
-    pub subscription_id: SubscriptionId,
-    /// `due` or `canceled`.
-    pub state: State,
-    pub waits_for_key: bool,
-    pub next_attempt_at: Option<DateTime<Utc>>,
-    pub access_until: DateTime<Utc>,
-    pub cancel_at_period_end: bool,
-    pub has_usable_key: bool,
-    /// The subscription is `active` or `past_due` and still at this renewal's period start.
-    pub period_is_next: bool,
 }
 
 /// Which renewals to claim.
@@ -319,6 +304,9 @@ pub trait Store: Send + Sync {
 
     /// Records changes of standing; answers those written.
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError>;
+
+    /// Renewals that could be claimed now, in order of id: what a run would take up beside what it plans.
+    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<read::ClaimableRow>, StoreError>;
 
     /// How many renewals could be claimed now, and what the rest waits for.
     async fn backlog(&self) -> Result<read::Backlog, StoreError>;
