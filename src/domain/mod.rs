@@ -27,3 +27,6 @@ pub mod settle;
 pub mod settlement;
 pub mod verdict;
 pub mod waiting;
+
+#[cfg(test)]
+mod fixtures;

@@ -192,3 +192,6 @@ fn unclear(attempt: &Attempt, state: State, note: &str, at: &Settling<'_>) -> Re
         settled.access_until = settled.access_until.max(next + TimeDelta::days(1));
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,95 @@ fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord
         verified,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::charge::BillingKey;
+    use crate::domain::fixtures::{attempt, failed, found, now, payment, policy};
+    use crate::domain::payment::ChannelType;
+
+    fn judged(payment: Payment) -> Verdict {
+        judge(&attempt(), &found(payment), &policy())
+    }
+
+    #[test]
+    fn paid_is_paid_only_when_every_part_is_as_ordered() {
+        let paid = payment(PaymentStatus::Paid);
+        assert!(matches!(judged(paid.clone()), Verdict::Paid(_)));
+        type Spoil = fn(&mut Payment);
+        let spoilt: [(&str, Spoil); 9] = [
+            ("amount", |p| p.total = Some(1)),
+            ("amount", |p| p.total = None),
+            ("currency", |p| p.currency = Some("USD".into())),
+            ("billing key", |p| p.billing_key = Some(BillingKey::new("of somebody else"))),
+            ("billing key", |p| p.billing_key = None),
+            ("custom data", |p| p.custom_data = p.custom_data.as_ref().map(|data| data.replace("sub_1", "sub_2"))),
+            ("custom data", |p| p.custom_data = None),
+            ("store", |p| p.store_id = Some("store-2".into())),
+            ("channel type", |p| p.channel_type = Some(ChannelType::Test)),
+        ];
+        for (part, spoil) in spoilt {
+            let mut payment = paid.clone();
+            spoil(&mut payment);
+            match judged(payment) {
+                Verdict::Mismatch { parts, record } => {
+                    assert_eq!(parts, [part]);
+                    assert!(!record.verified);
+                }
+                other => panic!("{part}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn another_payments_object_says_nothing() {
+        let other = Payment { id: "rn99".into(), ..payment(PaymentStatus::Paid) };
+        assert!(matches!(judged(other), Verdict::NoAnswer { .. }));
+    }
+
+    #[test]
+    fn a_failure_counts_once_for_the_attempt_that_it_is_of() {
+        let soft = failed("REJECT_CARD_PAYMENT");
+        assert!(matches!(judged(soft.clone()), Verdict::Declined { .. }));
+
+        let before = Payment { failed_at: Some(now() - TimeDelta::hours(20)), ..soft.clone() };
+        assert_eq!(judged(before.clone()), Verdict::Stale, "older than the only attempt that we know of");
+
+        let mut second = attempt();
+        second.renewal.known_transactions = vec!["tx-1".to_owned()];
+        assert_eq!(judge(&second, &found(before.clone()), &policy()), Verdict::Stale, "the earlier attempt's failure");
+        let new = Payment { transaction_id: Some("tx-2".into()), ..before };
+        assert!(matches!(judge(&second, &found(new), &policy()), Verdict::Declined { .. }));
+    }
+
+    #[test]
+    fn clocks_that_differ_a_little_do_not_hide_a_first_decline() {
+        let early = Payment { failed_at: Some(now() - TimeDelta::seconds(90)), ..failed("REJECT_CARD_PAYMENT") };
+        assert!(matches!(judged(early), Verdict::Declined { .. }));
+    }
+
+    #[test]
+    fn a_failure_that_may_hide_a_success_is_not_a_decline() {
+        assert!(matches!(judged(failed("ALREADY_PROCESSED_PAYMENT")), Verdict::Uncertain { .. }));
+    }
+
+    #[test]
+    fn everything_else_waits_or_goes_to_a_person() {
+        for status in [
+            PaymentStatus::Ready,
+            PaymentStatus::Pending,
+            PaymentStatus::VirtualAccountIssued,
+            PaymentStatus::Other("SOON".into()),
+        ] {
+            assert!(matches!(judged(payment(status)), Verdict::Wait { .. }));
+        }
+        for status in [PaymentStatus::Cancelled, PaymentStatus::PartialCancelled] {
+            assert!(matches!(judged(payment(status)), Verdict::Cancelled { .. }));
+        }
+        let judge = |found| judge(&attempt(), &found, &policy());
+        assert_eq!(judge(LookUp::NotFound), Verdict::NotReceived);
+        assert!(matches!(judge(LookUp::Failed("reset".into())), Verdict::NoAnswer { .. }));
+        assert!(matches!(judge(LookUp::Unauthorized("UNAUTHORIZED".into())), Verdict::Unauthorized { .. }));
+    }
+}
