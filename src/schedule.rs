@@ -22,8 +22,7 @@ pub struct BadCron {
 /// [`BadCron`] with the key and the line as they were given.
 pub fn check<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>, zone: Zone) -> Result<(), BadCron> {
     for (key, line) in lines {
-        Job::new_tz(line, zone.tz(), |_, _| {})
-            .map_err(|_| BadCron { key: key.to_owned(), line: line.to_owned() })?;
+        Job::new_tz(line, zone.tz(), |_, _| {}).map_err(|_| BadCron { key: key.to_owned(), line: line.to_owned() })?;
     }
     Ok(())
 }

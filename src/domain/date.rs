@@ -66,7 +66,10 @@ impl Zone {
     /// The first instant whose local time is at or after `local`, which does not exist.
     fn after_gap(&self, local: chrono::NaiveDateTime) -> DateTime<Utc> {
         // A gap is shorter than a day: the wall clock shows less than `local` at one end and more at the other.
-        let (mut before, mut after) = (Utc.from_utc_datetime(&local) - TimeDelta::hours(26), Utc.from_utc_datetime(&local) + TimeDelta::hours(26));
+        let (mut before, mut after) = (
+            Utc.from_utc_datetime(&local) - TimeDelta::hours(26),
+            Utc.from_utc_datetime(&local) + TimeDelta::hours(26),
+        );
         while after - before > TimeDelta::microseconds(1) {
             let middle = before + (after - before) / 2;
             if middle.with_timezone(&self.0).naive_local() < local {

@@ -108,12 +108,7 @@ fn rung(
 }
 
 /// The next wait of minutes or hours, while the day has one left.
-fn transient_step(
-    history: &History,
-    now: DateTime<Utc>,
-    zone: Zone,
-    policy: &DunningPolicy,
-) -> Option<DateTime<Utc>> {
+fn transient_step(history: &History, now: DateTime<Utc>, zone: Zone, policy: &DunningPolicy) -> Option<DateTime<Utc>> {
     let today = zone.date_of(now);
     let is_todays = |past: &&PastDecline| past.class == DeclineClass::Transient && zone.date_of(past.at) == today;
     let retried_today = history.declines.iter().filter(is_todays).count();

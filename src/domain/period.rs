@@ -87,9 +87,15 @@ impl fmt::Display for Interval {
 
 /// The anchor day where none is given: the day of the period's end, or of its start where that is later in its month
 /// (28 February after 31 January is anchored at 31).
-pub fn default_anchor_day(period_start: DateTime<Utc>, period_end: DateTime<Utc>, interval: Interval, zone: Zone) -> u8 {
+pub fn default_anchor_day(
+    period_start: DateTime<Utc>,
+    period_end: DateTime<Utc>,
+    interval: Interval,
+    zone: Zone,
+) -> u8 {
     let (start, end) = (zone.date_of(period_start), zone.date_of(period_end));
-    let end_is_clamped = matches!(interval, Interval::Months(_)) && end.day() == last_day(end) && start.day() > end.day();
+    let end_is_clamped =
+        matches!(interval, Interval::Months(_)) && end.day() == last_day(end) && start.day() > end.day();
     let day = if end_is_clamped { start.day() } else { end.day() };
     u8::try_from(day).unwrap_or(1)
 }
@@ -137,7 +143,23 @@ mod tests {
             assert_eq!(Interval::parse(text), Ok(interval));
             assert_eq!(Interval::parse(&interval.to_string()), Ok(interval));
         }
-        for bad in ["", "P", "PM", "1M", "P0M", "P-1M", "P+1M", "P1M2D", "PT1H", "P1.5M", "p1m", "P1H", "P99999999999M", "P11Y", "P1월"] {
+        for bad in [
+            "",
+            "P",
+            "PM",
+            "1M",
+            "P0M",
+            "P-1M",
+            "P+1M",
+            "P1M2D",
+            "PT1H",
+            "P1.5M",
+            "p1m",
+            "P1H",
+            "P99999999999M",
+            "P11Y",
+            "P1월",
+        ] {
             assert!(Interval::parse(bad).is_err(), "{bad:?}");
         }
     }

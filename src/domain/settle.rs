@@ -108,7 +108,9 @@ fn still_failed(
     at: &Settling<'_>,
 ) -> Result<Settlement, Illegal> {
     if decline.reason == Reason::DuplicateOrder {
-        return Ok(Draft::new(attempt, state, Event::RefusedForNow, at)?.decline(decline, transaction_id).next_series());
+        return Ok(Draft::new(attempt, state, Event::RefusedForNow, at)?
+            .decline(decline, transaction_id)
+            .next_series());
     }
     let transient = Decline { class: DeclineClass::Transient, ..decline.clone() };
     declined(attempt, state, &transient, transaction_id, at)
@@ -171,8 +173,7 @@ fn refused_by_our_contract(
 
 fn next_attempt(attempt: &Attempt, class: DeclineClass, at: &Settling<'_>) -> Outcome {
     let renewal = &attempt.renewal;
-    let history =
-        History { first_declined_at: renewal.first_declined_at, declines: renewal.declines.clone() };
+    let history = History { first_declined_at: renewal.first_declined_at, declines: renewal.declines.clone() };
     dunning::next_attempt(class, &history, at.now, renewal.access_until, at.policy.zone, &at.policy.dunning)
 }
 

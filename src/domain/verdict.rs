@@ -79,9 +79,10 @@ fn paid(attempt: &Attempt, payment: &Payment, policy: &Policy) -> Verdict {
 /// The parts of a payment that are not as ordered. What the gateway leaves out does not match.
 fn mismatches(attempt: &Attempt, payment: &Payment, policy: &Policy) -> Vec<&'static str> {
     let renewal = &attempt.renewal;
-    let ours = payment.custom_data.as_deref().and_then(CustomData::from_text).is_some_and(|data| {
-        data.subscription == renewal.subscription_id && data.period_start == renewal.period_start
-    });
+    let ours =
+        payment.custom_data.as_deref().and_then(CustomData::from_text).is_some_and(|data| {
+            data.subscription == renewal.subscription_id && data.period_start == renewal.period_start
+        });
     let key_is_customers =
         payment.billing_key.as_ref().is_some_and(|key| renewal.customer_keys.iter().any(|known| known == key));
     [
@@ -105,8 +106,7 @@ fn mismatches(attempt: &Attempt, payment: &Payment, policy: &Policy) -> Vec<&'st
 fn is_news(attempt: &Attempt, payment: &Payment) -> bool {
     let known = &attempt.renewal.known_transactions;
     let is_new = payment.transaction_id.as_ref().is_some_and(|id| !known.contains(id));
-    let failed_after =
-        |start| payment.failed_at.is_some_and(|failed: chrono::DateTime<chrono::Utc>| failed >= start);
+    let failed_after = |start| payment.failed_at.is_some_and(|failed: chrono::DateTime<chrono::Utc>| failed >= start);
     failed_after(attempt.started_at)
         || (is_new && (!known.is_empty() || failed_after(attempt.started_at - CLOCKS_APART)))
 }

@@ -61,7 +61,8 @@ fn change(
     new_id: &dyn Fn() -> Uuid,
 ) -> Result<RenewalChange, Illegal> {
     let (to, effects) = transition(facts.state, event)?;
-    let attempt_at = (to == State::Due).then(|| first_allowed(now, policy.zone, &policy.window, &policy.quiet)).flatten();
+    let attempt_at =
+        (to == State::Due).then(|| first_allowed(now, policy.zone, &policy.window, &policy.quiet)).flatten();
     let tell = |kind: &EventKind| {
         NewEvent::of_renewal(
             EventId(new_id()),

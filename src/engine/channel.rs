@@ -38,18 +38,14 @@ impl Engine {
 
 impl Channel {
     /// Why the channel must stop, if it must.
-    fn learn(
-        &mut self,
-        customer: &CustomerId,
-        learned: &Learned,
-        limits: &super::limits::Limits,
-    ) -> Option<String> {
+    fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &super::limits::Limits) -> Option<String> {
         match learned {
             Learned::Verdict(Verdict::Declined { decline, .. }) if decline.stops_channel() => {
                 self.unknown_in_a_row = 0;
                 self.refused.insert(customer.clone());
                 // One card company may refuse one customer; refused credentials are everybody's.
-                let enough = decline.reason == Reason::Credentials || self.refused.len() >= limits.contract_refusals_max;
+                let enough =
+                    decline.reason == Reason::Credentials || self.refused.len() >= limits.contract_refusals_max;
                 let code = decline.pg_code.as_deref().unwrap_or("no code");
                 enough.then(|| format!("refused for our {} ({code})", decline.reason.as_str()))
             }

@@ -24,7 +24,9 @@ const REPEAT_LONGEST: Duration = Duration::from_secs(40);
 pub(super) enum Outcome {
     Learned(Learned),
     /// Nothing arrived at the gateway: the renewal is due as it was, and the attempt does not count.
-    GivenBack { why: String },
+    GivenBack {
+        why: String,
+    },
 }
 
 /// One attempt on its way.
@@ -50,8 +52,7 @@ impl Engine {
         let attempt = committed.get();
         let channel = channel_name(attempt.channel_key.as_deref());
         let waits = Intervals::new(REPEAT_FIRST, REPEAT_LONGEST);
-        let mut sending =
-            Sending { attempt, claimed, sends: 0, maybe_sent: attempt.maybe_sent, waits };
+        let mut sending = Sending { attempt, claimed, sends: 0, maybe_sent: attempt.maybe_sent, waits };
         loop {
             let turn = tokio::select! {
                 biased;

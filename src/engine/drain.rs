@@ -115,8 +115,7 @@ impl Engine {
         Arc::new(move |facts: &ClaimFacts| {
             let freeze = |order: &Order| gateway.freeze(order);
             let new_id = || chance.id(clock.now());
-            let with =
-                Claiming { run_id, lease, policy: &policy, stopped: &stopped, freeze: &freeze, new_id: &new_id };
+            let with = Claiming { run_id, lease, policy: &policy, stopped: &stopped, freeze: &freeze, new_id: &new_id };
             claim::decide(facts, &with).unwrap_or_else(|illegal| {
                 tracing::error!(renewal.id = %facts.renewal_id, "renewal {}: {illegal}", facts.renewal_id);
                 ClaimDecision::Skip

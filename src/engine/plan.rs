@@ -27,7 +27,10 @@ impl Engine {
             }
             if !changes.is_empty() {
                 let written: HashSet<_> = self.store.change_renewals(&changes).await?.into_iter().collect();
-                changes.iter().filter(|change| written.contains(&change.renewal_id)).for_each(|change| run.report.changed(change));
+                changes
+                    .iter()
+                    .filter(|change| written.contains(&change.renewal_id))
+                    .for_each(|change| run.report.changed(change));
             }
         }
     }

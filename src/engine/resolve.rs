@@ -39,8 +39,8 @@ impl Engine {
         let TakenOver { attempt, may_resend, cancel_at_period_end } = left;
         let verdict = self.look_up(run, attempt.get()).await;
         let now = self.now(run);
-        let not_received = matches!(verdict, Verdict::NotReceived)
-            && now - attempt.get().started_at >= NOT_RECEIVED_AFTER;
+        let not_received =
+            matches!(verdict, Verdict::NotReceived) && now - attempt.get().started_at >= NOT_RECEIVED_AFTER;
         let outcome = if not_received && may_resend && self.policy.is_open_at(now) {
             self.charge(run, paces, &attempt, claimed).await
         } else {

@@ -62,7 +62,9 @@ pub enum SchemaProblem {
     Missing,
     #[error("the database's schema is version {found}, this renewd needs {needed}: run `renewd migrate`")]
     TooOld { found: i64, needed: i64 },
-    #[error("the database's schema is version {found}, newer than this renewd knows ({needed}): deploy the newer renewd")]
+    #[error(
+        "the database's schema is version {found}, newer than this renewd knows ({needed}): deploy the newer renewd"
+    )]
     TooNew { found: i64, needed: i64 },
     #[error("migration {version} was changed after it was applied: restore the released migration files")]
     Changed { version: i64 },
@@ -265,11 +267,7 @@ pub trait Store: Send + Sync {
     async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError>;
 
     /// Renewals that wait while something around them may have changed (cancelled, resumed, a new key, grace over).
-    async fn waiting_facts(
-        &self,
-        after: Option<RenewalId>,
-        rows_max: u32,
-    ) -> Result<Vec<WaitingFacts>, StoreError>;
+    async fn waiting_facts(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<WaitingFacts>, StoreError>;
 
     /// Records changes, each only if its renewal is still in the state it was decided from; answers those written.
     async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError>;

@@ -105,7 +105,9 @@ impl DeclineTables {
     /// [`DeclineTableError`] with the first pattern that is none; its line counts acting rules only.
     pub fn check_patterns(&self) -> Result<(), DeclineTableError> {
         let bad = self.rules.iter().zip(1..).find(|(rule, _)| rule.regex().is_none());
-        bad.map_or(Ok(()), |(rule, line)| Err(error("decline-messages", line, format!("bad pattern {:?}", rule.pattern))))
+        bad.map_or(Ok(()), |(rule, line)| {
+            Err(error("decline-messages", line, format!("bad pattern {:?}", rule.pattern)))
+        })
     }
 
     /// What a "no" means. Unknown texts are of class unknown: nothing is guessed.
@@ -150,7 +152,8 @@ fn rows<T: for<'de> Deserialize<'de>>(table: &'static str, text: &str) -> Result
     let headers = reader.headers().cloned().map_err(|err| error(table, 1, err.to_string()))?;
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|err| error(table, err.position().map_or(0, csv::Position::line), err.to_string()))?;
+        let record =
+            record.map_err(|err| error(table, err.position().map_or(0, csv::Position::line), err.to_string()))?;
         let line = record.position().map_or(0, csv::Position::line);
         rows.push((line, record.deserialize(Some(&headers)).map_err(|err| error(table, line, err.to_string()))?));
     }
@@ -216,7 +219,10 @@ mod tests {
     fn an_unseen_code_is_told_by_a_message_that_may_act_and_by_no_other() {
         let classify = |message| tables().classify(Some("SMARTRO_V2"), Some("X1"), Some(message));
         let funds = classify("잔액 부족");
-        assert_eq!((funds.class, funds.reason, funds.matched_by), (DeclineClass::Soft, Reason::InsufficientFunds, MatchedBy::Message));
+        assert_eq!(
+            (funds.class, funds.reason, funds.matched_by),
+            (DeclineClass::Soft, Reason::InsufficientFunds, MatchedBy::Message)
+        );
         assert_eq!(classify("INSUFFICIENT balance").reason, Reason::InsufficientFunds);
         // A rule on requests matches this text, and may not act.
         assert_eq!(classify("파라미터 오류").matched_by, MatchedBy::Nothing);

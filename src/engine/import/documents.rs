@@ -50,10 +50,8 @@ impl Timestamp {
 /// # Errors
 /// [`BadLines`] with every document that is wrong, by line.
 pub fn documents(text: &str, plans: Vec<PlanRow>, settings: &ImportSettings) -> Result<Parsed, BadLines> {
-    let intervals: BTreeMap<String, Interval> = plans
-        .iter()
-        .filter_map(|plan| Some((plan.id.clone(), Interval::parse(&plan.interval).ok()?)))
-        .collect();
+    let intervals: BTreeMap<String, Interval> =
+        plans.iter().filter_map(|plan| Some((plan.id.clone(), Interval::parse(&plan.interval).ok()?))).collect();
     let mut parsed = Parsed::default();
     parsed.batch.plans = plans;
     let mut bad = BadLines::default();

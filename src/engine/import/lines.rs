@@ -203,9 +203,8 @@ impl Reader {
         }
         // A plan that is only in the database is a matter of months or of days alike: the default is the same.
         let interval = intervals.get(&line.plan).copied().unwrap_or(Interval::Months(1));
-        let anchor_day = line
-            .anchor_day
-            .unwrap_or_else(|| i64::from(default_anchor_day(start, end, interval, settings.zone)));
+        let anchor_day =
+            line.anchor_day.unwrap_or_else(|| i64::from(default_anchor_day(start, end, interval, settings.zone)));
         for plan in [Some(&line.plan), line.next_plan.as_ref()].into_iter().flatten() {
             self.parsed.plan_refs.entry(plan.clone()).or_insert(number);
         }
