@@ -1,1 +1,1 @@
-//! held
+//! (being assembled)

@@ -1,1 +1,4 @@
-//! held
+//! The command line (being assembled).
+
+pub mod error;
+pub mod output;

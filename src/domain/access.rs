@@ -110,3 +110,67 @@ fn event(
         created_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{ids, now, period_end, policy};
+    use chrono::TimeDelta;
+
+    fn facts(state: Option<State>) -> AccessFacts {
+        AccessFacts {
+            subscription_id: "sub_1".into(),
+            past_due: false,
+            current_period_end: period_end(),
+            cancel_at_period_end: false,
+            fallback_tier: "free".to_owned(),
+            renewal: state.map(|state| (RenewalId(Uuid::from_u128(1)), state)),
+            decline_count: 0,
+            waits_for_key: false,
+        }
+    }
+
+    fn decided(facts: &AccessFacts, now: DateTime<Utc>) -> Option<(&'static str, Option<String>)> {
+        decide(facts, &policy(), now, &ids()).map(|change| (change.status, change.tier))
+    }
+
+    fn downgraded() -> Option<(&'static str, Option<String>)> {
+        Some(("downgraded", Some("free".to_owned())))
+    }
+
+    #[test]
+    fn a_cancelled_one_keeps_what_was_paid_for_until_its_end() {
+        let canceled = AccessFacts { cancel_at_period_end: true, ..facts(Some(State::Canceled)) };
+        assert_eq!(decided(&canceled, now()), None);
+        assert_eq!(decided(&canceled, period_end()), downgraded());
+        let at_run = Policy { downgrade_at_run: true, ..policy() };
+        assert!(decide(&canceled, &at_run, now(), &ids()).is_some());
+    }
+
+    #[test]
+    fn nobody_is_cut_off_on_a_guess() {
+        for state in [State::Charging, State::Unknown, State::Review, State::Paid] {
+            let canceled = AccessFacts { cancel_at_period_end: true, ..facts(Some(state)) };
+            assert_eq!(decided(&canceled, period_end() + TimeDelta::days(30)), None, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_ladder_is_the_end_of_the_tier_but_not_before_the_periods_end() {
+        for state in [State::Failed, State::Lapsed] {
+            assert_eq!(decided(&facts(Some(state)), now()), None);
+            assert_eq!(decided(&facts(Some(state)), period_end()), downgraded());
+        }
+    }
+
+    #[test]
+    fn past_due_is_who_was_declined_and_whose_period_ended() {
+        let declined = AccessFacts { decline_count: 1, ..facts(Some(State::Due)) };
+        assert_eq!(decided(&declined, now()), None);
+        assert_eq!(decided(&declined, period_end()), Some(("past_due", None)));
+        assert_eq!(decided(&AccessFacts { past_due: true, ..declined }, period_end()), None, "told once");
+        let keyless = AccessFacts { waits_for_key: true, ..facts(Some(State::Due)) };
+        assert_eq!(decided(&keyless, period_end()), Some(("past_due", None)));
+        assert_eq!(decided(&facts(Some(State::Due)), period_end()), None, "it was our delay, not the customer's");
+    }
+}

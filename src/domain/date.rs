@@ -122,6 +122,15 @@ impl TimeWindow {
     }
 }
 
+impl TimeWindow {
+    /// Whether any minute of this window is outside of `other`.
+    pub fn leaves_time_beside(&self, other: &Self) -> bool {
+        (0..24 * 60)
+            .filter_map(|minute| NaiveTime::from_num_seconds_from_midnight_opt(minute * 60, 0))
+            .any(|time| self.contains(time) && !other.contains(time))
+    }
+}
+
 impl fmt::Display for TimeWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let until = self.until.map_or_else(|| "24:00".to_owned(), |until| until.format("%H:%M").to_string());
@@ -207,6 +216,13 @@ mod tests {
         for bad in ["", "09:00", "21", "09:00-09:00", "9-10", "25:00-26:00", "09:00-21:00-22:00", "24:00-01:00"] {
             assert!(TimeWindow::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_window_covered_by_another_leaves_no_time() {
+        assert!(window("09:00-21:00").leaves_time_beside(&window("23:00-01:00")));
+        assert!(window("23:00-01:01").leaves_time_beside(&window("23:00-01:00")));
+        assert!(!window("23:30-00:30").leaves_time_beside(&window("23:00-01:00")));
     }
 
     #[test]

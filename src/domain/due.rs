@@ -193,3 +193,85 @@ fn told(planned: &PlannedRenewal, disposition: Disposition, at: &Planning<'_>) -
         at.now,
     )]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{ids, now, period_end, policy, subscription, utc};
+    use chrono::TimeDelta;
+
+    fn decided(facts: &SubscriptionFacts, now: DateTime<Utc>) -> (Disposition, PlannedRenewal) {
+        let (policy, new_id) = (policy(), ids());
+        let at = Planning { business_date: policy.zone.date_of(now), now, new_id: &new_id };
+        decide(facts, &policy, &at)
+    }
+
+    #[test]
+    fn tomorrows_period_is_renewed_from_its_end_at_the_plans_price() {
+        let (disposition, planned) = decided(&subscription(), now());
+        assert_eq!((disposition, planned.state), (Disposition::Renew, State::Due));
+        assert_eq!((planned.amount, planned.currency.as_deref()), (Some(55_000), Some("KRW")));
+        assert_eq!((planned.period_start, planned.period_end), (period_end(), Some(utc("2026-02-27T15:00:00Z"))));
+        assert_eq!(planned.next_attempt_at, Some(now()));
+        assert_eq!(planned.access_until, period_end() + TimeDelta::days(7));
+        assert!(planned.events.is_empty());
+        assert_eq!(decided(&subscription(), now()).1.payment_id, planned.payment_id, "planned again, named the same");
+    }
+
+    #[test]
+    fn nothing_is_charged_before_its_day_or_in_the_night() {
+        let early = utc("2026-01-28T01:00:00Z");
+        assert_eq!(decided(&subscription(), early).1.next_attempt_at, Some(utc("2026-01-30T00:00:00Z")));
+        let night = utc("2026-01-30T13:30:00Z");
+        assert_eq!(decided(&subscription(), night).1.next_attempt_at, Some(utc("2026-01-31T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_cancelled_one_is_left_alone_and_one_without_a_key_waits() {
+        let canceled = SubscriptionFacts { cancel_at_period_end: true, has_usable_key: false, ..subscription() };
+        let (disposition, planned) = decided(&canceled, now());
+        assert_eq!((disposition, planned.state, planned.next_attempt_at), (Disposition::Cancel, State::Canceled, None));
+
+        let (disposition, planned) = decided(&SubscriptionFacts { has_usable_key: false, ..subscription() }, now());
+        assert_eq!((disposition, planned.state), (Disposition::NoKey, State::Due));
+        assert!(planned.waits_for_key && planned.next_attempt_at.is_none());
+        assert_eq!(planned.events[0].kind, EventKind::BillingKeyMissing);
+    }
+
+    #[test]
+    fn a_missed_night_is_caught_up_and_a_long_past_one_is_no_surprise() {
+        let late = period_end() + TimeDelta::days(3);
+        assert_eq!(decided(&subscription(), late).0, Disposition::Renew);
+        let (disposition, planned) = decided(&subscription(), late + TimeDelta::seconds(1));
+        assert_eq!((disposition, planned.state, planned.next_attempt_at), (Disposition::Lapse, State::Lapsed, None));
+        assert_eq!(planned.events[0].kind, EventKind::RenewalLapsed);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_shown_to_a_person() {
+        type Spoil = fn(&mut SubscriptionFacts);
+        let spoilt: [Spoil; 6] = [
+            |facts| facts.amount = 0,
+            |facts| facts.amount = -1,
+            |facts| facts.amount = i64::MAX,
+            |facts| facts.currency = "WON".into(),
+            |facts| facts.interval = "monthly".into(),
+            |facts| facts.anchor_day = 32,
+        ];
+        for spoil in spoilt {
+            let mut facts = subscription();
+            spoil(&mut facts);
+            let (disposition, planned) = decided(&facts, now());
+            assert_eq!((disposition, planned.state), (Disposition::Review, State::Review));
+            assert!(planned.review_reason.is_some() && planned.amount.is_none() && planned.next_attempt_at.is_none());
+        }
+    }
+
+    #[test]
+    fn due_is_what_ends_before_the_end_of_tomorrow_in_seoul() {
+        let policy = policy();
+        let before = policy.due_before("2026-01-30".parse().unwrap());
+        assert_eq!(before, utc("2026-01-31T15:00:00Z"), "the end of 31 January in Seoul");
+        assert_eq!(policy.due_at(period_end()), utc("2026-01-29T15:00:00Z"), "the start of 30 January");
+    }
+}

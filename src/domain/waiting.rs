@@ -88,3 +88,63 @@ fn change(
 pub fn late_look_up(state: State, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     matches!(state, State::Failed | State::Canceled).then(|| now + super::look_ups::LATE[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{ids, now, period_end, policy, utc};
+    use chrono::TimeDelta;
+
+    fn waits() -> WaitingFacts {
+        WaitingFacts {
+            renewal_id: RenewalId(Uuid::from_u128(1)),
+            subscription_id: "sub_1".into(),
+            state: State::Due,
+            waits_for_key: false,
+            next_attempt_at: Some(now() + TimeDelta::days(1)),
+            access_until: period_end() + TimeDelta::days(7),
+            cancel_at_period_end: false,
+            has_usable_key: true,
+            period_is_next: true,
+        }
+    }
+
+    fn decided(facts: &WaitingFacts, now: DateTime<Utc>) -> Option<(State, Option<DateTime<Utc>>)> {
+        decide(facts, &policy(), now, &ids()).unwrap().map(|change| (change.to, change.next_attempt_at))
+    }
+
+    #[test]
+    fn who_waits_for_a_retry_goes_on_waiting() {
+        assert_eq!(decided(&waits(), now()), None);
+        assert_eq!(decided(&WaitingFacts { waits_for_key: true, has_usable_key: false, ..waits() }, now()), None);
+    }
+
+    #[test]
+    fn cancelling_ends_every_waiting_retry() {
+        let canceled = WaitingFacts { cancel_at_period_end: true, waits_for_key: true, ..waits() };
+        assert_eq!(decided(&canceled, now()), Some((State::Canceled, None)));
+    }
+
+    #[test]
+    fn a_new_key_makes_it_due_at_once_but_not_at_night() {
+        let waiting = WaitingFacts { waits_for_key: true, ..waits() };
+        assert_eq!(decided(&waiting, now()), Some((State::Due, Some(now()))));
+        let night = utc("2026-01-30T14:30:00Z");
+        assert_eq!(decided(&waiting, night), Some((State::Due, Some(utc("2026-01-31T00:00:00Z")))));
+    }
+
+    #[test]
+    fn the_end_of_the_grace_is_the_end() {
+        let over = waits().access_until;
+        assert_eq!(decided(&waits(), over - TimeDelta::seconds(1)), None);
+        assert_eq!(decided(&waits(), over), Some((State::Failed, None)));
+    }
+
+    #[test]
+    fn a_change_of_mind_counts_while_the_period_is_still_the_next_one() {
+        let resumed = WaitingFacts { state: State::Canceled, next_attempt_at: None, ..waits() };
+        assert_eq!(decided(&resumed, now()), Some((State::Due, Some(now()))));
+        assert_eq!(decided(&WaitingFacts { period_is_next: false, ..resumed.clone() }, now()), None);
+        assert_eq!(decided(&WaitingFacts { cancel_at_period_end: true, ..resumed }, now()), None);
+    }
+}

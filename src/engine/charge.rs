@@ -20,6 +20,7 @@ const REPEAT_FIRST: Duration = Duration::from_secs(2);
 const REPEAT_LONGEST: Duration = Duration::from_secs(40);
 
 /// How charging one attempt ended.
+#[expect(clippy::large_enum_variant, reason = "one per charge under way, and most are the large one")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     Learned(Learned),

@@ -82,7 +82,7 @@ impl Engine {
     /// The order to stop came, and the time for requests under way is over: what is not settled stays under its lease.
     async fn out_of_time(&self, run: &Run) {
         run.shutdown.wait().await;
-        self.clock.sleep(self.limits.stop_within).await;
+        self.clock.sleep(run.shutdown.time_left().unwrap_or_default()).await;
     }
 
     /// The next batch when there is room for it; `None` when nothing more may be claimed.

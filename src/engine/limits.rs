@@ -29,8 +29,6 @@ pub struct Limits {
     pub circuit_unknown_in_a_row: u32,
     /// Distinct customers refused for our contract before their channel stops.
     pub contract_refusals_max: usize,
-    /// How long requests under way may go on after the order to stop.
-    pub stop_within: Duration,
     pub clock_skew_max: Duration,
 }
 
@@ -58,7 +56,6 @@ impl Default for Limits {
             settle_linger: Duration::from_millis(20),
             circuit_unknown_in_a_row: 20,
             contract_refusals_max: 3,
-            stop_within: Duration::from_secs(8),
             clock_skew_max: Duration::from_secs(300),
         }
     }

@@ -78,6 +78,8 @@ impl Engine {
             report(run, &settlements, &settled);
             self.progress.done(settlements.len() as u64);
         }
+        // Durable now: their places are free.
+        batch.into_iter().for_each(|finished| drop(finished.place));
         Ok(())
     }
 
