@@ -1,1 +1,244 @@
-//! (being assembled)
+//! The composition root: the one file that names adapters, and turns settings into what the engine understands.
+
+use crate::chance::{Chance, Seeded};
+use crate::clock::{Clock, SystemClock, TestClock};
+use crate::config::{self, Config, ConfigError};
+use crate::domain::date::Zone;
+use crate::domain::decline::DeclineTables;
+use crate::domain::dunning::DunningPolicy;
+use crate::domain::payment::ChannelType;
+use crate::domain::payment_id::PaymentIdKey;
+use crate::domain::policy::Policy;
+use crate::engine::limits::{ChannelLimit, Limits};
+use crate::engine::{Engine, Progress};
+use crate::gateway::Gateway;
+use crate::gateway::portone::{PortOne, Settings};
+use crate::schedule;
+use crate::store::{Installation, Pinned, Store, StoreError, sql};
+use anyhow::{Context, Result, anyhow};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The program with its settings and its clock; connects to nothing before it is asked.
+pub struct App {
+    pub config: Config,
+    pub zone: Zone,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    /// Who started it: recorded with every run.
+    pub actor: String,
+}
+
+/// This set-up must not run: a person must change something.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("--clock is a test clock, and {host} is a real gateway: real money is charged by the real time only")]
+    TestClock { host: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(
+        "this database belongs to store {} with {} channels, the settings say {} and {}: a test set-up must never meet live data",
+        pinned.store_id, pinned.channel_type, wanted.store_id, wanted.channel_type
+    )]
+    OtherStore { pinned: Pinned, wanted: Pinned },
+}
+
+impl App {
+    /// Checks what no single setting can check.
+    ///
+    /// # Errors
+    /// [`SetupError`]: nothing was connected to.
+    pub fn new(config: Config, test_clock: Option<DateTime<Utc>>, actor: String) -> Result<Self, SetupError> {
+        let zone = config.business.zone;
+        let lines = [
+            ("schedule.renewals", config.schedule.renewals.as_str()),
+            ("schedule.retries", config.schedule.retries.as_str()),
+        ];
+        schedule::check(lines, zone).map_err(|bad| config.provenance.refuse(bad.key, bad.expected()))?;
+        let clock: Arc<dyn Clock> = match test_clock {
+            Some(_) if config.gateway.is_real_gateway() => {
+                return Err(SetupError::TestClock { host: config.gateway.base_url.as_str().to_owned() });
+            }
+            Some(start) => Arc::new(TestClock::starting_at(start)),
+            None => Arc::new(SystemClock),
+        };
+        Ok(Self { config, zone, clock, chance: Arc::new(Seeded::from_machine()), actor })
+    }
+
+    /// Connects to the database, whatever its schema.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] above all.
+    pub async fn database(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let database = &self.config.database;
+        let url = secrecy::SecretString::from(database.url.expose().to_owned());
+        Ok(Arc::new(sql::connect(&url, database.pool_connections_max, Arc::clone(&self.clock)).await?))
+    }
+
+    /// Connects to a database whose schema this version can work with.
+    ///
+    /// # Errors
+    /// As [`App::database`], and [`StoreError::Schema`].
+    pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let store = self.database().await?;
+        store.check_schema().await?;
+        Ok(store)
+    }
+
+    /// Creates or upgrades the tables.
+    ///
+    /// # Errors
+    /// As [`App::database`], and [`StoreError::Schema`] where the database is newer than this version.
+    pub async fn migrate(&self, store: &dyn Store) -> Result<crate::store::Migrated, StoreError> {
+        let given = self.config.gateway.payment_id_key.as_ref();
+        let key = given.map(|key| data_encoding::HEXLOWER.encode(key.expose()).into());
+        store.migrate(key).await
+    }
+
+    /// The engine over the real client. Pins the database to the configured store on its first use.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where credentials are missing, [`SetupError`] where the database belongs to another store.
+    pub async fn engine(&self, store: Arc<dyn Store>, progress: Arc<dyn Progress>) -> Result<Engine> {
+        let credentials = self.config.gateway.require()?;
+        let wanted = Pinned {
+            store_id: credentials.store_id.to_owned(),
+            channel_type: channel_type(&self.config).as_str().to_owned(),
+        };
+        let pinned = store.pin(&wanted).await?;
+        if pinned != wanted {
+            return Err(SetupError::OtherStore { pinned, wanted }.into());
+        }
+        let installation = store.installation().await?;
+        let gateway = self.gateway(&credentials)?;
+        Ok(Engine {
+            gateway,
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+            policy: Arc::new(policy(&self.config, &installation)?),
+            limits: limits(&self.config),
+            progress,
+            store,
+        })
+    }
+
+    fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
+        let gateway = &self.config.gateway;
+        let settings = Settings {
+            base_url: gateway.base_url.as_str().to_owned(),
+            api_secret: credentials.api_secret.expose().to_owned().into(),
+            store_id: credentials.store_id.to_owned(),
+            product_type: gateway.product_type.map(|kind| kind.as_str().to_owned()),
+            locale: gateway.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+            connect_timeout: gateway.connect_timeout,
+            first_byte_timeout: gateway.first_byte_timeout,
+            call_timeout: gateway.call_timeout,
+            body_bytes_max: gateway.body_bytes_max,
+        };
+        let client = PortOne::new(settings, Arc::clone(&self.clock)).map_err(|err| anyhow!("gateway: {err}"))?;
+        Ok(Arc::new(client))
+    }
+}
+
+/// The settings that decisions read.
+///
+/// # Errors
+/// A decline table that cannot be read, or an id key that is none.
+pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
+    let gateway = &config.gateway;
+    let payment_id_key = match &gateway.payment_id_key {
+        Some(key) => PaymentIdKey::new(*key.expose()),
+        None => PaymentIdKey::from_hex(installation.payment_id_key.expose_secret())
+            .context("the database's id key cannot be read: restore the row of `installation` from a backup")?,
+    };
+    Ok(Policy {
+        zone: config.business.zone,
+        renew_before_days: config.business.renew_before_days,
+        max_overdue: delta(config.business.max_overdue),
+        grace: delta(config.dunning.grace),
+        downgrade_at_run: config.business.downgrade == config::Downgrade::AtRun,
+        window: config.charge.window,
+        quiet: config.charge.quiet,
+        dunning: dunning(config)?,
+        declines: Arc::new(decline_tables(&config.declines)?),
+        payment_id_key,
+        store_id: gateway.store_id.clone().unwrap_or_default(),
+        channel_type: channel_type(config),
+        channel_key: gateway.channel_key.clone(),
+        product_type: gateway.product_type.map(|kind| kind.as_str().to_owned()),
+        locale: gateway.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+        claims_unsettled_max: config.charge.claims_unsettled_max,
+    })
+}
+
+fn channel_type(config: &Config) -> ChannelType {
+    match config.gateway.channel_type {
+        config::ChannelType::Live => ChannelType::Live,
+        config::ChannelType::Test => ChannelType::Test,
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn dunning(config: &Config) -> Result<DunningPolicy> {
+    let dunning = &config.dunning;
+    Ok(DunningPolicy {
+        soft_days: dunning.soft_days.clone(),
+        transient_after: dunning.transient_after.iter().map(|after| delta(*after)).collect(),
+        transient_per_day_max: dunning.transient_per_day_max,
+        unknown_rungs: dunning.unknown_rungs as usize,
+        time_of_day: dunning.time_of_day,
+        window: config.charge.window,
+        quiet: config.charge.quiet,
+        attempts_max: dunning.attempts_max,
+        attempts_days: dunning.attempts_days,
+    })
+}
+
+fn decline_tables(files: &config::Declines) -> Result<DeclineTables> {
+    if files.codes_file.is_none() && files.messages_file.is_none() {
+        return Ok(DeclineTables::built_in()?);
+    }
+    let read = |file: &Option<std::path::PathBuf>, built_in: &'static str| match file {
+        Some(path) => read_table(path),
+        None => Ok(built_in.to_owned()),
+    };
+    let codes = read(&files.codes_file, include_str!("../config/decline-codes.csv"))?;
+    let messages = read(&files.messages_file, include_str!("../config/decline-messages.csv"))?;
+    Ok(DeclineTables::parse(&codes, &messages, include_str!("../config/decline-aliases.csv"))?)
+}
+
+fn read_table(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("the decline table {} cannot be read", path.display()))
+}
+
+/// The bounds of a run.
+pub fn limits(config: &Config) -> Limits {
+    let charge = &config.charge;
+    let rate = |rate: u32| (rate > 0).then_some(rate);
+    let channel = |limit: &config::Channel| ChannelLimit {
+        concurrency: limit.concurrency.map(|slots| slots as usize),
+        rate_per_second_max: limit.rate_per_second_max.and_then(rate),
+    };
+    Limits {
+        concurrency: charge.concurrency as usize,
+        rate_per_second_max: rate(charge.rate_per_second_max),
+        channels: charge.channels.iter().map(|(name, limit)| (name.clone(), channel(limit))).collect(),
+        claim_rows_max: charge.claim_rows_max,
+        lease: charge.lease,
+        send_within: charge.send_within,
+        call_timeout: config.gateway.call_timeout,
+        sends_max: charge.repeats_max,
+        repeats_within: charge.repeats_within,
+        settle_rows_max: charge.settle_rows_max as usize,
+        settle_linger: charge.settle_linger,
+        circuit_unknown_in_a_row: charge.circuit_unknown_in_a_row,
+        clock_skew_max: config.gateway.clock_skew_max,
+        ..Limits::default()
+    }
+}

@@ -6,23 +6,41 @@
 use crate::domain::date::Zone;
 use tokio_cron_scheduler::Job;
 
-/// A cron line that cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{key} = \"{line}\": expected six cron fields (second minute hour day month weekday) such as \"0 0 10,14 * * *\""
-)]
-pub struct BadCron {
-    pub key: String,
-    pub line: String,
+/// A cron line that cannot be understood, by the name of its setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadCron<'a> {
+    pub key: &'a str,
 }
 
-/// Refuses cron lines that would never start anything.
+impl BadCron<'_> {
+    /// What is accepted.
+    pub fn expected(&self) -> &'static str {
+        "expected six cron fields (second minute hour day month weekday) such as \"0 0 10,14 * * *\""
+    }
+}
+
+/// Refuses lines that would never start anything: pairs of a setting's name and its line.
 ///
 /// # Errors
-/// [`BadCron`] with the key and the line as they were given.
-pub fn check<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>, zone: Zone) -> Result<(), BadCron> {
+/// [`BadCron`] with the name of the first setting that is wrong.
+pub fn check<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>, zone: Zone) -> Result<(), BadCron<'a>> {
     for (key, line) in lines {
-        Job::new_tz(line, zone.tz(), |_, _| {}).map_err(|_| BadCron { key: key.to_owned(), line: line.to_owned() })?;
+        Job::new_tz(line, zone.tz(), |_, _| {}).map_err(|_| BadCron { key })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_starts_nothing_is_refused_by_its_name() {
+        let zone = Zone::parse("Asia/Seoul").unwrap();
+        let check = |line| check([("schedule.renewals", line)], zone);
+        assert_eq!(check("0 0 10,14 * * *"), Ok(()));
+        for bad in ["", "10:00", "0 0 25 * * *", "* * *", "every day"] {
+            assert_eq!(check(bad), Err(BadCron { key: "schedule.renewals" }), "{bad}");
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use crate::app::SetupError;
 use crate::config::ConfigError;
+use crate::engine::RunError;
+use crate::store::StoreError;
 
 use super::output::printable;
 
@@ -119,6 +122,63 @@ impl From<ConfigError> for CliError {
     /// Settings are read before anything connects, so no money has moved.
     fn from(error: ConfigError) -> Self {
         usage("the settings cannot be used").because(error).money("nothing was charged")
+    }
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Config(error) => error.into(),
+            error => usage("this set-up must not run").because(error).money("nothing was charged"),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let settled = "what was charged and not recorded yet is looked up by the next run; nothing is charged twice";
+        match error {
+            StoreError::Schema(problem) => usage(problem.to_string()).money("nothing was charged"),
+            error @ StoreError::Unreachable(_) => incomplete("the database cannot be used")
+                .because(error)
+                .money(settled)
+                .hint("see that the server is up and DATABASE_URL is right, then run it again"),
+            error => incomplete("the database could not do its part").because(error).money(settled),
+        }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => error.into(),
+            error @ RunError::ClockSkew { .. } => incomplete("charging is held")
+                .because(error)
+                .money("nothing was charged")
+                .hint("set this machine's clock (NTP), then run it again"),
+            error @ RunError::Illegal(_) => incomplete("a row stands where it cannot stand")
+                .because(error)
+                .money("its renewal was left as it is")
+                .hint("this is a bug or a row edited by hand: see `renewd show ID`"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    /// Set-up errors keep their own words and exit code.
+    fn from(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<ConfigError>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<SetupError>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        match error.downcast::<StoreError>() {
+            Ok(error) => error.into(),
+            Err(error) => usage("renewd cannot start").because(error).money("nothing was charged"),
+        }
     }
 }
 

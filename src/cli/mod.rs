@@ -1,4 +1,116 @@
-//! The command line (being assembled).
+//! The command line: one file per command, each with its arguments, the call, the output. Commands decide nothing
+//! about money: they ask the engine.
 
+pub mod demo;
 pub mod error;
+pub mod figures;
+pub mod import;
+pub mod migrate;
 pub mod output;
+pub mod progress;
+pub mod run;
+pub mod show;
+pub mod simulator;
+pub mod status;
+
+use crate::app::App;
+use crate::config::{Config, Environment, Layers};
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+use chrono::{DateTime, Utc};
+use clap::{Parser, Subcommand};
+use error::CliError;
+use output::{Mode, Output};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Renews subscriptions: charges stored PortOne V2 billing keys, at most once per period.
+#[derive(Debug, Parser)]
+#[command(name = "renewd", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The settings file; every key and its default stand in config/renewd.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Tables for people, or one JSON document on stdout and nothing else there.
+    #[arg(long, global = true, value_enum, default_value_t = Mode::Table)]
+    pub output: Mode,
+    /// A test clock: acts as if it were that time, everywhere. Refused when the gateway is a real one.
+    #[arg(long, global = true, value_name = "RFC3339")]
+    pub clock: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job with nothing set up: a built-in PortOne, several hundred subscriptions, several business days.
+    Demo(demo::Args),
+    /// Create or upgrade the tables.
+    Migrate(migrate::Args),
+    /// Bring in plans, customers, billing keys and subscriptions from JSON lines; all or nothing.
+    Import(import::Args),
+    /// One run: plan, charge, verify, settle, downgrade, and exit.
+    Run(run::Args),
+    /// Recent runs, what is open, and what needs a person.
+    Status(status::Args),
+    /// Everything about one subscription, renewal or payment, as a timeline.
+    Show(show::Args),
+    /// A PortOne V2 of our own on a loopback port, for rehearsals.
+    Simulator(simulator::Args),
+}
+
+/// Does what the command line says, and tells what went wrong: the whole program but for parsing.
+pub fn run_to_exit_code(cli: Cli) -> u8 {
+    crate::app::install_tls();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(err) => return fail(&error::incomplete("the runtime cannot start").because(err)),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => 0,
+        Err(err) => fail(&err),
+    }
+}
+
+fn fail(error: &CliError) -> u8 {
+    output::say(&error.render());
+    error.kind.exit_code()
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`CliError`], whose kind is the exit code.
+pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
+    let environment = Environment::of_process()?;
+    let output = Output::of_process(cli.global.output, &environment);
+    let actor = environment.user().unwrap_or("unknown").to_owned();
+    let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
+    telemetry::init(&config.log.level, config.log.format, std::io::stderr().is_terminal())
+        .map_err(|err| error::usage("the log cannot be set up").because(err))?;
+    let shutdown = Shutdown::new(config.charge.stop_within);
+    shutdown.on_signals().map_err(|err| error::incomplete("signals cannot be listened to").because(err))?;
+    if let Command::Demo(args) = cli.command {
+        return demo::run(args, config, &output, &shutdown).await;
+    }
+    if let Command::Simulator(args) = cli.command {
+        return simulator::run(args, &config, cli.global.clock, &output, &shutdown).await;
+    }
+    let app = App::new(config, cli.global.clock, actor)?;
+    match cli.command {
+        Command::Migrate(args) => migrate::run(&args, &app, &output).await,
+        Command::Import(args) => import::run(&args, &app, &output).await,
+        Command::Run(args) => run::run(&args, &app, &output, &shutdown).await,
+        Command::Status(args) => status::run(&args, &app, &output).await,
+        Command::Show(args) => show::run(&args, &app, &output).await,
+        Command::Demo(_) | Command::Simulator(_) => Ok(()),
+    }
+}
+

@@ -1,0 +1,124 @@
+//! `renewd run`
+
+use super::error::{CliError, incomplete, open_outcomes, usage};
+use super::figures::{run_rows, sum, thousands, words};
+use super::output::{Mode, Output};
+use super::progress::Bar;
+use crate::app::App;
+use crate::domain::ids::SubscriptionId;
+use crate::engine::preview::Preview;
+use crate::engine::report::RunReport;
+use crate::engine::run::RunRequest;
+use crate::engine::{Engine, RunError};
+use crate::shutdown::Shutdown;
+use chrono::NaiveDate;
+use std::sync::Arc;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The business date to run for; today in the business zone, unless given.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<NaiveDate>,
+    /// Only this subscription; repeatable.
+    #[arg(long = "subscription", value_name = "ID")]
+    subscriptions: Vec<String>,
+    /// What would be charged, and why the others not. Charges nothing and writes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// At most this many charges.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Exit with 3 when an outcome is unknown or needs a person; otherwise that is a warning.
+    #[arg(long)]
+    exit_3_on_open: bool,
+}
+
+pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -> Result<(), CliError> {
+    let store = app.store().await?;
+    let bar = Arc::new(Bar::new(output, "charging"));
+    let engine = app.engine(store, Arc::clone(&bar) as _).await?;
+    let request = request(args, app);
+    if args.dry_run {
+        let preview = engine.preview(&request).await?;
+        return show_preview(&preview, output);
+    }
+    refuse_future(args, &engine).await?;
+    let report = engine.run(&request, shutdown).await;
+    bar.finish();
+    let report = report?;
+    show(&report, output)?;
+    verdict(&report, args.exit_3_on_open)
+}
+
+fn request(args: &Args, app: &App) -> RunRequest {
+    RunRequest {
+        trigger: "cli".to_owned(),
+        actor: app.actor.clone(),
+        business_date: args.date,
+        only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
+        charges_max: args.limit,
+    }
+}
+
+/// Nothing is charged early: a later date can only be previewed.
+async fn refuse_future(args: &Args, engine: &Engine) -> Result<(), CliError> {
+    let Some(date) = args.date else { return Ok(()) };
+    let today = engine.policy.zone.date_of(engine.store.now().await.map_err(RunError::from)?);
+    if date <= today {
+        return Ok(());
+    }
+    Err(usage(format!("--date {date} is after today, {today}, in {}", engine.policy.zone.name()))
+        .money("nothing was charged: no period is charged before it is due")
+        .hint(format!("see what that day will bring: renewd run --date {date} --dry-run")))
+}
+
+/// One table, or one JSON document.
+pub fn show(report: &RunReport, output: &Output) -> Result<(), CliError> {
+    if output.mode == Mode::Json {
+        return output.json(report);
+    }
+    let title = format!("business date {} ({}): {}", report.business_date, report.zone, report.status);
+    output.heading(&title)?;
+    output.table(&["", "renewals"], run_rows(report))
+}
+
+fn verdict(report: &RunReport, exit_3_on_open: bool) -> Result<(), CliError> {
+    if let Some(problem) = &report.problem {
+        return Err(incomplete(problem.clone())
+            .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
+            .hint("mend the cause, then run it again: renewd run"));
+    }
+    if !report.has_open_outcomes() {
+        return Ok(());
+    }
+    let next = report.next_look_up_at.map_or_else(
+        || "nothing is looked up by itself any more: see `renewd status`".to_owned(),
+        |at| format!("the next run from {at} on looks them up"),
+    );
+    let open = open_outcomes(format!(
+        "{} outcome(s) unknown, {} renewal(s) need a person",
+        report.unknown, report.review
+    ))
+    .money("no card is charged again before its outcome is known")
+    .hint(next)
+    .hint("see them: renewd status");
+    if exit_3_on_open {
+        return Err(open);
+    }
+    tracing::warn!("{open}");
+    Ok(())
+}
+
+fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {
+    if output.mode == Mode::Json {
+        return output.json(preview);
+    }
+    output.heading(&format!("plan for business date {}: nothing was charged, nothing was written", preview.business_date))?;
+    let charges = preview
+        .charges
+        .iter()
+        .map(|line| [line.plan_id.clone(), thousands(line.renewals), sum(&line.currency, line.minor)]);
+    output.table(&["would be charged, by plan", "renewals", "sum"], charges)?;
+    let skipped = preview.skipped.iter().map(|(why, count)| [words(why), thousands(*count)]);
+    output.table(&["would not be charged", "renewals"], skipped)
+}

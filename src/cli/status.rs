@@ -1,0 +1,127 @@
+//! `renewd status`
+
+use super::error::{CliError, usage};
+use super::figures::{local, sum, thousands, words};
+use super::output::{Mode, Output};
+use crate::app::App;
+use crate::domain::ids::RunId;
+use crate::store::read::{Backlog, RenewalRow, RunRow};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// How many recent runs, and how many renewals that need a look, are shown.
+const ROWS: u32 = 10;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One run, whole.
+    #[arg(long, value_name = "ID")]
+    run: Option<uuid::Uuid>,
+}
+
+/// What `status` shows.
+#[derive(Serialize)]
+struct Status {
+    paused: Option<String>,
+    backlog: Backlog,
+    runs: Vec<RunRow>,
+    needs_a_look: Vec<RenewalRow>,
+}
+
+pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
+    let store = app.store().await?;
+    if let Some(id) = args.run {
+        let run = store.run(RunId(id)).await?;
+        let run = run.ok_or_else(|| usage(format!("there is no run {id}")).hint("list them: renewd status"))?;
+        return show_run(&run, app, output);
+    }
+    let paused = store.switch().await?.paused;
+    let status = Status {
+        paused: paused.map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
+        backlog: store.backlog().await?,
+        runs: store.runs(ROWS).await?,
+        needs_a_look: store.needs_person(ROWS).await?,
+    };
+    if output.mode == Mode::Json {
+        return output.json(&status);
+    }
+    let now = store.now().await?;
+    show(&status, now, app, output)
+}
+
+fn show(status: &Status, now: DateTime<Utc>, app: &App, output: &Output) -> Result<(), CliError> {
+    if let Some(paused) = &status.paused {
+        output.heading(&format!("charging is paused {paused}"))?;
+    }
+    let runs = status.runs.iter().map(|run| run_row(run, app));
+    output.table(&["recent runs", "date", "status", "paid", "declined", "unknown", "review", "id"], runs)?;
+    output.table(&["renewals", ""], backlog_rows(&status.backlog, now, app))?;
+    if status.needs_a_look.is_empty() {
+        return output.heading("nothing needs a person");
+    }
+    let rows = status.needs_a_look.iter().map(|renewal| look_row(renewal, app));
+    output.table(&["needs a look", "state", "amount", "why", "looked up next"], rows)
+}
+
+fn run_row(run: &RunRow, app: &App) -> Vec<String> {
+    let figure = |name: &str| run.figures.get(name).and_then(serde_json::Value::as_u64).map_or_else(|| "–".into(), thousands);
+    vec![
+        local(run.started_at, app.zone),
+        run.business_date.to_string(),
+        run.status.clone(),
+        figure("paid"),
+        figure("declined"),
+        figure("unknown"),
+        figure("review"),
+        run.id.clone(),
+    ]
+}
+
+fn backlog_rows(backlog: &Backlog, now: DateTime<Utc>, app: &App) -> Vec<Vec<String>> {
+    let count = |number: i64| thousands(u64::try_from(number).unwrap_or(0));
+    let mut rows: Vec<Vec<String>> =
+        backlog.by_state.iter().map(|(state, number)| vec![state.clone(), count(*number)]).collect();
+    rows.push(vec!["due and claimable now".to_owned(), count(backlog.due_now)]);
+    rows.push(vec!["waiting for a new billing key".to_owned(), count(backlog.waits_for_key)]);
+    let since = |at: DateTime<Utc>| format!("{} ({} min ago)", local(at, app.zone), (now - at).num_minutes());
+    let times = [
+        ("next attempt", backlog.next_attempt_at.map(|at| local(at, app.zone))),
+        ("next look-up", backlog.next_look_up_at.map(|at| local(at, app.zone))),
+        ("oldest unknown outcome", backlog.oldest_unknown.map(since)),
+        ("oldest claim that nobody settled", backlog.oldest_unsettled.map(since)),
+    ];
+    rows.extend(times.into_iter().filter_map(|(what, at)| Some(vec![what.to_owned(), at?])));
+    rows
+}
+
+fn look_row(renewal: &RenewalRow, app: &App) -> Vec<String> {
+    let amount = renewal.amount.map(|minor| sum(renewal.currency.as_deref().unwrap_or(""), minor));
+    vec![
+        renewal.subscription_id.clone(),
+        renewal.state.clone(),
+        amount.unwrap_or_default(),
+        renewal.review_reason.clone().unwrap_or_else(|| "no answer yet".to_owned()),
+        renewal.next_look_up_at.map(|at| local(at, app.zone)).unwrap_or_default(),
+    ]
+}
+
+fn show_run(run: &RunRow, app: &App, output: &Output) -> Result<(), CliError> {
+    if output.mode == Mode::Json {
+        return output.json(run);
+    }
+    output.heading(&format!("run {}: {}", run.id, run.status))?;
+    let mut rows = vec![
+        vec!["started".to_owned(), local(run.started_at, app.zone)],
+        vec!["by".to_owned(), format!("{} ({})", run.actor, run.trigger)],
+    ];
+    rows.extend(run.error.iter().map(|error| vec!["problem".to_owned(), error.clone()]));
+    if let Some(figures) = run.figures.as_object() {
+        let shown = figures.iter().filter(|(_, value)| !value.is_null());
+        rows.extend(shown.map(|(name, value)| vec![words(name), plain(value)]));
+    }
+    output.table(&["", ""], rows)
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
