@@ -12,6 +12,7 @@ use crate::domain::policy::Policy;
 use crate::engine::limits::{ChannelLimit, Limits};
 use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
+pub use crate::gateway::portone::install_tls;
 use crate::gateway::portone::{PortOne, Settings};
 use crate::schedule;
 use crate::store::{Installation, Pinned, Store, StoreError, sql};

@@ -98,7 +98,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     let shutdown = Shutdown::new(config.charge.stop_within);
     shutdown.on_signals().map_err(|err| error::incomplete("signals cannot be listened to").because(err))?;
     if let Command::Demo(args) = cli.command {
-        return demo::run(args, config, &output, &shutdown).await;
+        return demo::run(args, &output, &shutdown).await;
     }
     if let Command::Simulator(args) = cli.command {
         return simulator::run(args, &config, cli.global.clock, &output, &shutdown).await;

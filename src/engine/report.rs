@@ -61,6 +61,42 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// The sum of several runs. What was left open is the last run's word.
+    pub fn total(reports: &[Self]) -> Self {
+        let mut total = Self::default();
+        for report in reports {
+            for (sum, part) in total.counts().into_iter().zip(report.clone().counts()) {
+                *sum += *part;
+            }
+            for (currency, minor) in &report.amounts {
+                let sum = total.amounts.entry(currency.clone()).or_default();
+                *sum = sum.saturating_add(*minor);
+            }
+            for (reason, count) in &report.declined_by_reason {
+                *total.declined_by_reason.entry(reason.clone()).or_default() += count;
+            }
+            total.left_due = report.left_due;
+        }
+        total
+    }
+
+    fn counts(&mut self) -> [&mut u64; 12] {
+        [
+            &mut self.due,
+            &mut self.paid,
+            &mut self.declined,
+            &mut self.failed,
+            &mut self.canceled,
+            &mut self.lapsed,
+            &mut self.unknown,
+            &mut self.review,
+            &mut self.no_billing_key,
+            &mut self.taken_over,
+            &mut self.past_due,
+            &mut self.downgraded,
+        ]
+    }
+
     /// Some outcome needs a look-up or a person.
     pub fn has_open_outcomes(&self) -> bool {
         self.unknown > 0 || self.review > 0 || self.oldest_unknown.is_some() || self.oldest_unsettled.is_some()

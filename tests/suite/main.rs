@@ -13,4 +13,6 @@
 
 mod clusters;
 mod config;
+mod protocol;
 mod support;
+mod world;

@@ -1,7 +1,7 @@
 //! A throw-away PostgreSQL server, started by the first test that asks, one per test process.
 //!
-//! It listens on a Unix socket in a private folder, writes nothing through to the disk, and belongs to a *keeper*: a
-//! shell that waits on a pipe from this process. When the pipe closes, however this process ends (SIGKILL too), the
+//! It listens on a Unix socket in a private folder, writes nothing through to the disk (but for benchmarks), and
+//! belongs to a *keeper*: a shell that waits on a pipe from this process. When the pipe closes, however this process ends (SIGKILL too), the
 //! keeper stops the server and removes the folder. PostgreSQL refuses to run as root, so root hands the keeper to
 //! another user.
 
@@ -24,11 +24,12 @@ const START_POLL: Duration = Duration::from_millis(20);
 /// `sun_path` holds 108 bytes on Linux, 104 elsewhere; the socket is called `.s.PGSQL.5432`.
 const FOLDER_BYTES_MAX: usize = 80;
 
-/// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder.
+/// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder; `$3`: `on` or `off`,
+/// whether commits reach the disk.
 /// In the background a shell's child reads nothing, so only `cat` waits on the pipe. SIGQUIT: stop at once.
 const KEEPER: &str = r#"
 "$1/initdb" --pgdata="$2/data" --username=renewd --auth=trust --encoding=UTF8 --locale=C --no-sync || exit 1
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c autovacuum=off \
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
     -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
 server=$!
 cat
@@ -41,6 +42,12 @@ rm -rf "$2"
 /// A new, empty database; its URL. `name` shows in the server's log and in `pg_stat_activity`.
 pub async fn database(name: &str) -> String {
     cluster().await.create(name, "template1").await
+}
+
+/// A new, empty database on a server of its own whose commits reach the disk, as in production; its URL.
+pub async fn durable_database(name: &str) -> String {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(|| Cluster::start("on")).await.create(name, "template1").await
 }
 
 /// A database that others start as copies of; a `static` of the tests that share it.
@@ -88,13 +95,13 @@ struct Cluster {
 
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(Cluster::start).await
+    CLUSTER.get_or_init(|| Cluster::start("off")).await
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    async fn start(durable: &str) -> Self {
         let programs = server_programs::folder().unwrap_or_else(|problem| panic!("{problem}"));
-        let (folder, mut keeper) = spawn_keeper(&programs);
+        let (folder, mut keeper) = spawn_keeper(&programs, durable);
         let cluster_url = url(&folder, "postgres");
         let started = Instant::now();
         while let Err(refusal) = connect(&cluster_url).await {
@@ -140,13 +147,14 @@ async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
     PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await
 }
 
-fn spawn_keeper(programs: &Path) -> (PathBuf, Child) {
+fn spawn_keeper(programs: &Path, durable: &str) -> (PathBuf, Child) {
     let folder = private_folder();
     let log = File::create(folder.join("log")).expect("a log file in our own folder");
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", KEEPER, "keeper"])
         .args([programs, folder.as_path()])
+        .arg(durable)
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .stdout(log.try_clone().expect("a second handle"))

@@ -1,0 +1,129 @@
+//! What the charge's own answer adds to what a look-up says.
+
+use crate::world::{On, World, instant};
+use chrono::TimeDelta;
+use renewd::gateway::simulator::{Rule, Trouble, When};
+
+crate::on_both_databases! {
+    already_paid_is_looked_up_and_believed_only_then,
+    a_key_that_is_gone_is_a_hard_decline,
+    a_used_up_payment_id_goes_on_under_the_next_a_day_later,
+    refusals_that_are_not_the_customers_go_to_a_person,
+    an_outstanding_request_is_repeated_the_same,
+    to_slow_down_is_not_an_attempt,
+    no_answer_is_looked_up_and_never_charged_twice,
+    a_status_code_never_decides,
+    an_answer_that_is_lost_for_good_is_found_by_the_next_run,
+}
+
+const SUB: &str = "sub";
+
+async fn world(on: On, billing_key: &str) -> World {
+    let world = World::new(on).await;
+    world.subscribe(SUB, billing_key).await;
+    world
+}
+
+/// A late approval: the first attempt failed, and its money came an hour later. The second attempt hears ALREADY_PAID.
+async fn already_paid_is_looked_up_and_believed_only_then(on: On) {
+    let world = world(on, "bk-late").await;
+    assert_eq!(world.run().await.declined, 1);
+    let report = world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(report.paid, 1);
+    assert_eq!((world.charges(SUB).len(), world.attempts(SUB).await.len()), (1, 2));
+    assert_eq!(world.period_end(SUB).await, instant("2026-02-28T00:00:00+09:00"));
+}
+
+async fn a_key_that_is_gone_is_a_hard_decline(on: On) {
+    for ending in ["deleted", "unknown-key"] {
+        let world = world(on, &format!("bk-{ending}")).await;
+        let report = world.run().await;
+        assert_eq!((report.declined, report.declined_by_reason["invalid_billing_key"]), (1, 1), "{ending}");
+        let timeline = world.timeline(SUB).await;
+        assert_eq!((timeline.renewals[0].state.as_str(), timeline.renewals[0].waits_for_key), ("due", true));
+        assert_eq!(timeline.subscription.billing_key_state, "unusable", "{ending}");
+        let told: Vec<&str> = timeline.events.iter().map(|event| event.kind.as_str()).collect();
+        assert!(told.contains(&"billing_key.missing"), "{ending}: {told:?}");
+        assert!(world.charges(SUB).is_empty());
+    }
+}
+
+async fn a_used_up_payment_id_goes_on_under_the_next_a_day_later(on: On) {
+    let world = world(on, "bk-insufficient-once").await;
+    world.run().await;
+    let first = world.renewal(SUB).await.payment_id;
+    world.clock.pass(TimeDelta::days(1));
+    world.rule(When::Always, Trouble::MaxTransactions);
+    let report = world.run().await;
+    assert_eq!((report.declined, report.review), (0, 0), "not the customer's doing");
+    let renewal = world.renewal(SUB).await;
+    assert_eq!(renewal.state, "due");
+    assert_ne!(renewal.payment_id, first, "the gateway shows that the first failed");
+    assert_eq!(renewal.next_attempt_at, Some(instant("2026-02-01T10:00:00+09:00")), "24 hours later");
+
+    world.simulator.model().clear_rules();
+    assert_eq!(world.run_after(TimeDelta::hours(24)).await.paid, 1);
+    let charges = world.charges(SUB);
+    assert_eq!((charges.len(), charges[0].payment_id == first), (1, false));
+}
+
+async fn refusals_that_are_not_the_customers_go_to_a_person(on: On) {
+    for (trouble, word) in [
+        (Trouble::ScheduleExists, "PAYMENT_SCHEDULE_ALREADY_EXISTS"),
+        (Trouble::InvalidRequest, "INVALID_REQUEST"),
+        (Trouble::SumOfParts, "SUM_OF_PARTS_EXCEEDS_TOTAL_AMOUNT"),
+    ] {
+        let world = world(on, "bk").await;
+        world.rule(When::Always, trouble);
+        assert_eq!(world.run().await.review, 1, "{word}");
+        let timeline = world.timeline(SUB).await;
+        assert_eq!(timeline.renewals[0].decline_count, 0, "{word}");
+        assert_eq!(timeline.attempts[0].state, "refused", "{word}");
+        assert!(timeline.renewals[0].review_reason.as_ref().unwrap().contains(word));
+        assert!(world.charges(SUB).is_empty());
+    }
+}
+
+async fn an_outstanding_request_is_repeated_the_same(on: On) {
+    let world = world(on, "bk").await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Outstanding).times(2));
+    assert_eq!(world.run().await.paid, 1);
+    assert_eq!((world.charges(SUB).len(), world.attempts(SUB).await.len()), (1, 1));
+}
+
+async fn to_slow_down_is_not_an_attempt(on: On) {
+    let world = world(on, "bk").await;
+    let slow = Trouble::RateLimited { retry_after: Some("1".to_owned()) };
+    world.simulator.model().add_rule(Rule::new(When::Always, slow).times(2));
+    assert_eq!(world.run().await.paid, 1);
+    assert_eq!((world.charges(SUB).len(), world.attempts(SUB).await.len()), (1, 1));
+}
+
+async fn no_answer_is_looked_up_and_never_charged_twice(on: On) {
+    for ending in ["timeout", "cut", "error", "html502", "garbage", "huge", "request-lost-once", "error-before-once"] {
+        let world = world(on, &format!("bk-{ending}")).await;
+        let report = world.run().await;
+        assert_eq!((report.paid, report.unknown), (1, 0), "{ending}");
+        assert_eq!((world.charges(SUB).len(), world.attempts(SUB).await.len()), (1, 1), "{ending}");
+    }
+}
+
+/// 502 is an ordinary decline with PortOne's type, and nothing at all without.
+async fn a_status_code_never_decides(on: On) {
+    let declined = world(on, "bk-insufficient").await;
+    assert_eq!(declined.run().await.declined, 1);
+    let broken = world(on, "bk-html502").await;
+    assert_eq!(broken.run().await.paid, 1);
+}
+
+async fn an_answer_that_is_lost_for_good_is_found_by_the_next_run(on: On) {
+    let world = world(on, "bk-timeout").await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Hidden).times(20));
+    assert_eq!(world.run().await.unknown, 1);
+    assert_eq!(world.charges(SUB).len(), 1);
+    world.simulator.model().clear_rules();
+    let report = world.run_after(TimeDelta::minutes(2)).await;
+    assert_eq!((report.paid, report.taken_over), (1, 1));
+    assert_eq!(world.charges(SUB).len(), 1);
+    assert_eq!(world.renewal(SUB).await.state, "paid");
+}

@@ -1,0 +1,7 @@
+//! The protocol over real HTTP, on both databases: every row of its two verdict tables, asserted against the gateway's
+//! own ledger and against what was recorded.
+
+mod answers;
+mod cancellations;
+mod look_ups;
+mod stops;

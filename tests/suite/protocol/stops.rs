@@ -1,0 +1,135 @@
+//! What stops charging: nothing that was claimed is lost, and nobody's card is blamed.
+
+use crate::world::{On, World};
+use chrono::TimeDelta;
+use renewd::gateway::simulator::{Rule, Trouble, When};
+use renewd::store::{Paused, Switch};
+
+crate::on_both_databases! {
+    refused_credentials_stop_the_run_and_leave_everything_due,
+    a_channel_that_is_not_found_stops_alone,
+    our_credentials_at_the_payment_gateway_stop_the_channel_at_once,
+    our_contract_stops_the_channel_after_three_customers,
+    a_gateway_that_cannot_be_reached_takes_nothing,
+    the_kill_switch_stops_every_claim,
+    outside_the_window_nothing_is_sent,
+    a_channel_that_never_answers_opens_its_circuit,
+}
+
+async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
+    let world = World::with(on, &[("charge.concurrency", "2")]).await;
+    for number in 0..subscriptions {
+        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}{billing_key}")).await;
+    }
+    world
+}
+
+async fn states(world: &World, subscriptions: usize) -> Vec<String> {
+    let mut states = Vec::new();
+    for number in 0..subscriptions {
+        states.push(world.renewal(&format!("sub-{number}")).await.state);
+    }
+    states
+}
+
+async fn refused_credentials_stop_the_run_and_leave_everything_due(on: On) {
+    for trouble in [Trouble::Unauthorized, Trouble::Forbidden] {
+        let world = world(on, 6, "").await;
+        world.rule(When::Always, trouble);
+        let report = world.run().await;
+        assert_eq!(report.status, "failed");
+        assert!(report.problem.unwrap().contains("credentials"));
+        assert_eq!(states(&world, 6).await, ["due"; 6]);
+        for number in 0..6 {
+            let renewal = world.renewal(&format!("sub-{number}")).await;
+            assert_eq!(renewal.decline_count, 0);
+            let attempts = world.attempts(&format!("sub-{number}")).await;
+            assert!(attempts.iter().all(|attempt| attempt.state == "not_charged"), "{attempts:?}");
+        }
+        world.simulator.model().clear_rules();
+        assert_eq!(world.run_after(TimeDelta::minutes(1)).await.paid, 6, "and the next run charges them");
+        assert_eq!(world.simulator.model().ledger().charges().len(), 6);
+    }
+}
+
+async fn a_channel_that_is_not_found_stops_alone(on: On) {
+    let world = world(on, 3, "-no-channel").await;
+    world.subscribe("sub-fine", "bk-fine").await;
+    world.import(r#"{"type":"billing_key","customer":"user-sub-fine","billing_key":"bk-fine","channel_key":"channel-2"}"#).await;
+    let report = world.run().await;
+    assert_eq!((report.status.as_str(), report.paid), ("failed", 1));
+    assert_eq!(report.stopped_channels.len(), 1);
+    assert_eq!(states(&world, 3).await, ["due"; 3]);
+    assert_eq!(world.charges("sub-fine").len(), 1);
+}
+
+async fn our_credentials_at_the_payment_gateway_stop_the_channel_at_once(on: On) {
+    let world = world(on, 6, "-credentials").await;
+    let report = world.run().await;
+    assert_eq!((report.status.as_str(), report.declined), ("failed", 0));
+    assert_eq!(states(&world, 6).await, ["due"; 6]);
+    let refused = world.simulator.model().ledger().declined().len();
+    assert!((1..=4).contains(&refused), "{refused} were tried before it stopped");
+}
+
+async fn our_contract_stops_the_channel_after_three_customers(on: On) {
+    let world = world(on, 2, "-contract").await;
+    let report = world.run().await;
+    assert_eq!((report.status.as_str(), report.declined), ("completed", 0), "it may be one card company's");
+    assert_eq!(states(&world, 2).await, ["due"; 2]);
+    for number in 2..8 {
+        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}-contract")).await;
+    }
+    let report = world.run().await;
+    assert_eq!((report.status.as_str(), report.declined), ("failed", 0));
+    assert_eq!(states(&world, 8).await, ["due"; 8]);
+}
+
+async fn a_gateway_that_cannot_be_reached_takes_nothing(on: On) {
+    // Nobody listens on the discard port of this machine.
+    let world = World::with(on, &[]).await;
+    world.subscribe("sub-0", "bk-0").await;
+    let elsewhere = World::with(on, &[]).await;
+    let dead = elsewhere.simulator.base_url();
+    elsewhere.simulator.stop().await;
+    let app = renewd::app::App { config: crate::world::config_at(&world.app, &dead), ..crate::world::clone_app(&world.app) };
+    let engine = app.engine(std::sync::Arc::clone(&world.store), std::sync::Arc::new(renewd::engine::Silent)).await.unwrap();
+    let request = renewd::engine::run::RunRequest { trigger: "test".into(), ..Default::default() };
+    let report = engine.run(&request, &renewd::shutdown::Shutdown::new(std::time::Duration::from_secs(8))).await.unwrap();
+    assert_eq!(report.status, "failed");
+    assert!(report.problem.as_ref().unwrap().contains("could not be reached"), "{report:?}");
+    assert_eq!(states(&world, 1).await, ["due"]);
+    assert_eq!(world.attempts("sub-0").await[0].state, "not_charged");
+    assert_eq!(world.run_after(TimeDelta::minutes(1)).await.paid, 1);
+}
+
+async fn the_kill_switch_stops_every_claim(on: On) {
+    let world = world(on, 3, "").await;
+    let paused = Paused { at: world.store.now().await.unwrap(), by: "ops".into(), reason: "a drill".into() };
+    world.store.set_switch(&Switch { paused: Some(paused) }).await.unwrap();
+    let report = world.run().await;
+    assert_eq!((report.paid, report.paused, report.left_due), (0, true, 3));
+    assert!(world.simulator.model().ledger().charges().is_empty());
+    world.store.set_switch(&Switch { paused: None }).await.unwrap();
+    assert_eq!(world.run().await.paid, 3);
+}
+
+async fn outside_the_window_nothing_is_sent(on: On) {
+    let world = world(on, 2, "").await;
+    world.run_after(TimeDelta::hours(11)).await;
+    assert!(world.simulator.model().ledger().charges().is_empty(), "nine in the evening is too late");
+    assert_eq!(states(&world, 2).await, ["due"; 2]);
+    assert_eq!(world.run_after(TimeDelta::hours(12)).await.paid, 2, "and nine in the morning is not");
+}
+
+async fn a_channel_that_never_answers_opens_its_circuit(on: On) {
+    let world = World::with(on, &[("charge.concurrency", "2"), ("charge.repeats_max", "1")]).await;
+    for number in 0..40 {
+        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}")).await;
+    }
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::RequestLost));
+    let report = world.run().await;
+    assert_eq!(report.status, "failed");
+    assert!((20..=26).contains(&report.unknown), "{}", report.unknown);
+    assert!(report.left_due >= 14, "the rest stays due: {}", report.left_due);
+}
