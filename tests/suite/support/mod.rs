@@ -1,0 +1,5 @@
+//! What tests stand on: databases that are empty at the start and gone at the end.
+
+pub mod postgres;
+mod server_programs;
+pub mod sqlite;

@@ -1,0 +1,195 @@
+//! A throw-away PostgreSQL server, started by the first test that asks, one per test process.
+//!
+//! It listens on a Unix socket in a private folder, writes nothing through to the disk, and belongs to a *keeper*: a
+//! shell that waits on a pipe from this process. When the pipe closes, however this process ends (SIGKILL too), the
+//! keeper stops the server and removes the folder. PostgreSQL refuses to run as root, so root hands the keeper to
+//! another user.
+
+use super::server_programs;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
+
+/// initdb takes a second or two; a loaded machine may take many.
+const START_SECS_MAX: u64 = 60;
+const START_POLL: Duration = Duration::from_millis(20);
+
+/// `sun_path` holds 108 bytes on Linux, 104 elsewhere; the socket is called `.s.PGSQL.5432`.
+const FOLDER_BYTES_MAX: usize = 80;
+
+/// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder.
+/// In the background a shell's child reads nothing, so only `cat` waits on the pipe. SIGQUIT: stop at once.
+const KEEPER: &str = r#"
+"$1/initdb" --pgdata="$2/data" --username=renewd --auth=trust --encoding=UTF8 --locale=C --no-sync || exit 1
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c autovacuum=off \
+    -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
+server=$!
+cat
+kill -QUIT "$server"
+wait "$server"
+cd /
+rm -rf "$2"
+"#;
+
+/// A new, empty database; its URL. `name` shows in the server's log and in `pg_stat_activity`.
+pub async fn database(name: &str) -> String {
+    cluster().await.create(name, "template1").await
+}
+
+/// A database that others start as copies of; a `static` of the tests that share it.
+pub struct Template {
+    name: &'static str,
+    filled: OnceCell<()>,
+}
+
+impl Template {
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, filled: OnceCell::const_new() }
+    }
+
+    /// A new database that starts as a copy; its URL. The first caller's `fill` makes the template (by migrations,
+    /// say), and closes its connections before it returns: a database in use cannot be copied.
+    pub async fn database(&self, name: &str, fill: impl AsyncFnOnce(String)) -> String {
+        let cluster = cluster().await;
+        let template = format!("template_{}", self.name);
+        self.filled
+            .get_or_init(async || {
+                // A `fill` that panicked left half a template behind.
+                cluster.admin(format!("DROP DATABASE IF EXISTS {template} WITH (FORCE)")).await;
+                cluster.admin(format!("CREATE DATABASE {template}")).await;
+                fill(cluster.url(&template)).await;
+            })
+            .await;
+        cluster.create(name, &template).await
+    }
+}
+
+/// The process id of the server, as it wrote it down itself, and the folder that holds all it has.
+pub async fn server_process() -> (u32, PathBuf) {
+    let cluster = cluster().await;
+    let lines = fs::read_to_string(cluster.folder.join("data/postmaster.pid")).expect("a running server's pid file");
+    let pid = lines.lines().next().expect("a first line").parse().expect("a process id");
+    (pid, cluster.folder.clone())
+}
+
+struct Cluster {
+    folder: PathBuf,
+    /// Holds the pipe: the server lives for as long as this process does.
+    _keeper: Child,
+    databases_made: AtomicU32,
+}
+
+async fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(Cluster::start).await
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let programs = server_programs::folder().unwrap_or_else(|problem| panic!("{problem}"));
+        let (folder, mut keeper) = spawn_keeper(&programs);
+        let cluster_url = url(&folder, "postgres");
+        let started = Instant::now();
+        while let Err(refusal) = connect(&cluster_url).await {
+            let ended = keeper.try_wait().expect("the keeper's state").is_some();
+            if ended || started.elapsed().as_secs() >= START_SECS_MAX {
+                let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+                panic!("PostgreSQL from {} did not start: {refusal}\nits log:\n{log}", programs.display());
+            }
+            tokio::time::sleep(START_POLL).await;
+        }
+        Self { folder, _keeper: keeper, databases_made: AtomicU32::new(0) }
+    }
+
+    fn url(&self, database: &str) -> String {
+        url(&self.folder, database)
+    }
+
+    /// Copies `template`; names are made unique, since two tests may have the same idea.
+    async fn create(&self, name: &str, template: &str) -> String {
+        let number = self.databases_made.fetch_add(1, Ordering::Relaxed);
+        let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
+        let database = format!("t{number}_{}", plain.to_ascii_lowercase());
+        self.admin(format!("CREATE DATABASE {database} TEMPLATE {template}")).await;
+        self.url(&database)
+    }
+
+    /// One connection per statement: each test has a runtime of its own, and a connection dies with its runtime.
+    async fn admin(&self, statement: String) {
+        let mut connection = connect(&self.url("postgres")).await.expect("a connection to the running server");
+        sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+            .execute(&mut connection)
+            .await
+            .unwrap_or_else(|refusal| panic!("{statement}: {refusal}"));
+        connection.close().await.expect("a clean goodbye");
+    }
+}
+
+fn url(folder: &Path, database: &str) -> String {
+    format!("postgres://renewd@localhost/{database}?host={}", folder.display())
+}
+
+async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
+    PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await
+}
+
+fn spawn_keeper(programs: &Path) -> (PathBuf, Child) {
+    let folder = private_folder();
+    let log = File::create(folder.join("log")).expect("a log file in our own folder");
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", KEEPER, "keeper"])
+        .args([programs, folder.as_path()])
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        // Ctrl-C in the terminal reaches the tests only; the keeper hears of it through the pipe.
+        .process_group(0);
+    if runs_as_root(&folder) {
+        let (user, group) = unprivileged_user();
+        chown(&folder, Some(user), Some(group)).expect("root may give a folder away");
+        command.uid(user).gid(group);
+    }
+    let keeper = command.spawn().expect("/bin/sh starts");
+    (folder, keeper)
+}
+
+/// A folder whose path is short enough for a socket's. The keeper removes it.
+fn private_folder() -> PathBuf {
+    let mut base = std::env::temp_dir();
+    if base.as_os_str().len() > FOLDER_BYTES_MAX - "/renewd-pg-XXXXXX".len() {
+        base = PathBuf::from("/tmp");
+    }
+    let folder = tempfile::Builder::new().prefix("renewd-pg-").tempdir_in(base).expect("a temporary folder").keep();
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).expect("our own folder");
+    folder
+}
+
+/// Who owns what this process makes.
+fn runs_as_root(made_here: &Path) -> bool {
+    fs::metadata(made_here).expect("our own folder").uid() == 0
+}
+
+/// The user and group that root runs the server as: `postgres` where the package made one, else `nobody`.
+fn unprivileged_user() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").expect("the list of users");
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| ids_of(&users, name))
+        .expect("PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody")
+}
+
+fn ids_of(users: &str, name: &str) -> Option<(u32, u32)> {
+    let mut fields = users.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
+    let user = fields.nth(2)?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    Some((user, group))
+}

@@ -1,0 +1,26 @@
+//! A SQLite database in a folder of its own, which vanishes with it.
+
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// Keeps its folder for as long as it lives.
+pub struct SqliteFile {
+    folder: TempDir,
+}
+
+impl SqliteFile {
+    /// A place for a database; the file is made by whoever opens it first.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("renewd-sqlite-").tempdir().expect("a temporary folder");
+        Self { folder }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("renewd.db")
+    }
+
+    /// For `DATABASE_URL`.
+    pub fn url(&self) -> String {
+        format!("sqlite://{}", self.path().display())
+    }
+}
