@@ -1,16 +1,23 @@
 //! Time as a port: the wall clock, and a stopwatch that also counts suspended time.
 
+use async_trait::async_trait;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Tells the time. `--clock` replaces it everywhere at once.
+/// Tells the time, and waits. `--clock` replaces it everywhere at once.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// Now, in whole microseconds: what both databases keep.
     fn now(&self) -> DateTime<Utc>;
 
     /// Time since some fixed moment, suspended time included: what deadlines are measured by.
     fn uptime(&self) -> Duration;
+
+    /// Waits; in a simulation no real time passes.
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 
     /// Whether this is a test clock, which also replaces the database's clock.
     fn is_test(&self) -> bool;
@@ -20,6 +27,7 @@ pub trait Clock: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+#[async_trait]
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> DateTime<Utc> {
@@ -48,6 +56,7 @@ impl TestClock {
     }
 }
 
+#[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
         let run = uptime().saturating_sub(self.started);
@@ -77,6 +86,7 @@ impl SettableClock {
     }
 }
 
+#[async_trait]
 impl Clock for SettableClock {
     fn now(&self) -> DateTime<Utc> {
         let micros = self.0.load(std::sync::atomic::Ordering::SeqCst);

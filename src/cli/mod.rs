@@ -1,1 +1,4 @@
-//! (being written)
+//! The command line (being assembled).
+
+pub mod error;
+pub mod output;

@@ -38,8 +38,8 @@ pub enum NextStep {
     LookUp,
     /// Look up once; unless that shows another outcome, this conclusion holds.
     LookUpThen(Conclusion),
-    /// Nothing was charged, whatever the payment's record says: conclude at once.
-    Conclude(Conclusion),
+    /// Nothing can have been charged: the claim is given back, and this much stops.
+    NotCharged(Stop),
     /// Wait, then send the same attempt again.
     RepeatSame,
     /// Wait as long as the gateway asked, then send the same attempt again; the channel slows down.
@@ -55,8 +55,6 @@ pub enum Conclusion {
     SeriesUsedUp,
     /// Refused for a reason that is not the customer's: a person must look.
     Refused { reason: String },
-    /// Nothing was charged; the renewal stays due, and this much stops.
-    NotCharged { stop: Option<Stop> },
 }
 
 /// How much of the run stops.
@@ -89,14 +87,10 @@ pub fn next(answer: &Answer, only_send: bool) -> NextStep {
         Answer::Refused { kind, message } => {
             NextStep::LookUpThen(Conclusion::Refused { reason: refusal(kind, message) })
         }
-        Answer::Unauthorized { kind } => stop(Stop::Run { why: kind.clone() }),
-        Answer::ChannelNotFound => stop(Stop::Channel { why: "CHANNEL_NOT_FOUND".to_owned() }),
-        Answer::NotSent { why } => stop(Stop::Unreachable { why: why.clone() }),
+        Answer::Unauthorized { kind } => NextStep::NotCharged(Stop::Run { why: kind.clone() }),
+        Answer::ChannelNotFound => NextStep::NotCharged(Stop::Channel { why: "CHANNEL_NOT_FOUND".to_owned() }),
+        Answer::NotSent { why } => NextStep::NotCharged(Stop::Unreachable { why: why.clone() }),
     }
-}
-
-fn stop(stop: Stop) -> NextStep {
-    NextStep::Conclude(Conclusion::NotCharged { stop: Some(stop) })
 }
 
 fn refusal(kind: &str, message: &str) -> String {

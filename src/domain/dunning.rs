@@ -1,8 +1,244 @@
-//! Stub, replaced.
-use chrono::{DateTime, Utc};
+//! The ladder of later attempts after a decline, as one pure function.
+
+use super::date::{TimeWindow, Zone, first_allowed};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+
 pub use super::decline::DeclineClass;
+
+/// A retry is never sooner than this: a card that was just declined is declined again.
+pub const RETRY_MIN: TimeDelta = TimeDelta::minutes(30);
+
+/// The settings of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DunningPolicy {
+    /// Days after the first decline, rising.
+    pub soft_days: Vec<u32>,
+    /// Waits after the first, second, … transient decline of a day, before the ladder is used.
+    pub transient_after: Vec<TimeDelta>,
+    pub transient_per_day_max: u32,
+    /// How many rungs a decline of unknown class has.
+    pub unknown_rungs: usize,
+    /// Time of day of the ladder's attempts, in the zone.
+    pub time_of_day: NaiveTime,
+    pub window: TimeWindow,
+    pub quiet: TimeWindow,
+    /// At most so many attempts of one renewal …
+    pub attempts_max: u32,
+    /// … in so many days. The card networks' limit is 15 in 30.
+    pub attempts_days: u32,
+}
+
+/// An earlier decline of the renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastDecline {
     pub at: DateTime<Utc>,
     pub class: DeclineClass,
+}
+
+/// What the ladder counts: earlier declines of the renewal, the oldest first, without the present one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    pub first_declined_at: Option<DateTime<Utc>>,
+    pub declines: Vec<PastDecline>,
+}
+
+/// Why there is no later attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveUpReason {
+    LadderOver,
+    GraceOver,
+    AttemptsOver,
+}
+
+/// What follows a decline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    RetryAt(DateTime<Utc>),
+    /// No attempt with this billing key; a new one makes the renewal due at once.
+    AwaitNewKey,
+    GiveUp(GiveUpReason),
+}
+
+/// When the renewal is tried again after a decline of `class` at `now`.
+pub fn next_attempt(
+    class: DeclineClass,
+    history: &History,
+    now: DateTime<Utc>,
+    access_until: DateTime<Utc>,
+    zone: Zone,
+    policy: &DunningPolicy,
+) -> Outcome {
+    if class == DeclineClass::Hard {
+        return Outcome::AwaitNewKey;
+    }
+    let candidate = match class {
+        DeclineClass::Transient => transient_step(history, now, zone, policy)
+            .or_else(|| rung(history, policy.soft_days.len(), now, zone, policy)),
+        DeclineClass::Soft => rung(history, policy.soft_days.len(), now, zone, policy),
+        DeclineClass::Unknown | DeclineClass::Config | DeclineClass::Hard => {
+            rung(history, policy.unknown_rungs, now, zone, policy)
+        }
+    };
+    let Some(next) = candidate else { return Outcome::GiveUp(GiveUpReason::LadderOver) };
+    if next >= access_until {
+        Outcome::GiveUp(GiveUpReason::GraceOver)
+    } else if attempts_before(history, next, policy) >= policy.attempts_max {
+        Outcome::GiveUp(GiveUpReason::AttemptsOver)
+    } else {
+        Outcome::RetryAt(next)
+    }
+}
+
+/// The first rung after `now`, counted in days from the first decline.
+fn rung(
+    history: &History,
+    rungs: usize,
+    now: DateTime<Utc>,
+    zone: Zone,
+    policy: &DunningPolicy,
+) -> Option<DateTime<Utc>> {
+    let first = zone.date_of(history.first_declined_at.unwrap_or(now));
+    let today = zone.date_of(now);
+    policy.soft_days.iter().take(rungs).find_map(|days| {
+        let date = first.checked_add_days(Days::new(u64::from(*days)))?;
+        // One soft or unknown attempt of a card a day is all that its issuer wants to see.
+        let next = allowed(zone.at(date, policy.time_of_day), zone, policy)?;
+        (date > today && next >= now + RETRY_MIN).then_some(next)
+    })
+}
+
+/// The next wait of minutes or hours, while the day has one left.
+fn transient_step(history: &History, now: DateTime<Utc>, zone: Zone, policy: &DunningPolicy) -> Option<DateTime<Utc>> {
+    let today = zone.date_of(now);
+    let is_todays = |past: &&PastDecline| past.class == DeclineClass::Transient && zone.date_of(past.at) == today;
+    let retried_today = history.declines.iter().filter(is_todays).count();
+    if retried_today >= policy.transient_per_day_max as usize {
+        return None;
+    }
+    let wait = policy.transient_after.get(retried_today)?;
+    allowed(now + (*wait).max(RETRY_MIN), zone, policy)
+}
+
+fn allowed(at: DateTime<Utc>, zone: Zone, policy: &DunningPolicy) -> Option<DateTime<Utc>> {
+    first_allowed(at, zone, &policy.window, &policy.quiet)
+}
+
+/// Attempts in the days before `next`, the present one included. Every attempt that counts ended in a decline.
+fn attempts_before(history: &History, next: DateTime<Utc>, policy: &DunningPolicy) -> u32 {
+    let since = next - TimeDelta::days(i64::from(policy.attempts_days));
+    let earlier = history.declines.iter().filter(|past| past.at > since).count();
+    u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+impl Default for DunningPolicy {
+    fn default() -> Self {
+        let time = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN);
+        Self {
+            soft_days: vec![1, 3, 5, 7],
+            transient_after: vec![TimeDelta::minutes(30), TimeDelta::hours(2), TimeDelta::hours(4)],
+            transient_per_day_max: 3,
+            unknown_rungs: 2,
+            time_of_day: time(10),
+            window: TimeWindow::between(time(9), time(21)),
+            quiet: TimeWindow::between(time(23), time(1)),
+            attempts_max: 15,
+            attempts_days: 30,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seoul() -> Zone {
+        Zone::parse("Asia/Seoul").unwrap()
+    }
+
+    /// A time in Seoul in January 2026.
+    fn at(day: u32, time: &str) -> DateTime<Utc> {
+        let time = NaiveTime::parse_from_str(time, "%H:%M").unwrap();
+        seoul().at(chrono::NaiveDate::from_ymd_opt(2026, 1, day).unwrap(), time)
+    }
+
+    /// Retries until it is over: the instants, and how it ended.
+    fn ladder(class: DeclineClass, start: DateTime<Utc>, until: DateTime<Utc>) -> (Vec<DateTime<Utc>>, Outcome) {
+        let (mut history, mut now, mut retries) = (History::default(), start, Vec::new());
+        loop {
+            match next_attempt(class, &history, now, until, seoul(), &DunningPolicy::default()) {
+                Outcome::RetryAt(next) => {
+                    history.first_declined_at.get_or_insert(now);
+                    history.declines.push(PastDecline { at: now, class });
+                    retries.push(next);
+                    now = next;
+                }
+                end => return (retries, end),
+            }
+        }
+    }
+
+    #[test]
+    fn a_soft_decline_climbs_the_ladder_at_ten() {
+        let (retries, end) = ladder(DeclineClass::Soft, at(1, "10:05"), at(20, "00:00"));
+        assert_eq!(retries, [at(2, "10:00"), at(4, "10:00"), at(6, "10:00"), at(8, "10:00")]);
+        assert_eq!(end, Outcome::GiveUp(GiveUpReason::LadderOver));
+    }
+
+    #[test]
+    fn an_unknown_decline_has_two_rungs_and_a_hard_one_none() {
+        let (retries, end) = ladder(DeclineClass::Unknown, at(1, "10:05"), at(20, "00:00"));
+        assert_eq!(retries, [at(2, "10:00"), at(4, "10:00")]);
+        assert_eq!(end, Outcome::GiveUp(GiveUpReason::LadderOver));
+        assert_eq!(ladder(DeclineClass::Hard, at(1, "10:05"), at(20, "00:00")), (vec![], Outcome::AwaitNewKey));
+    }
+
+    #[test]
+    fn a_transient_decline_is_tried_three_times_that_day_and_then_climbs() {
+        let (retries, _) = ladder(DeclineClass::Transient, at(1, "10:00"), at(3, "00:00"));
+        assert_eq!(retries[..4], [at(1, "10:30"), at(1, "12:30"), at(1, "16:30"), at(2, "10:00")]);
+    }
+
+    #[test]
+    fn what_falls_after_the_window_waits_for_the_morning() {
+        let (retries, _) = ladder(DeclineClass::Transient, at(1, "20:45"), at(2, "09:20"));
+        assert_eq!(retries, [at(2, "09:00")]);
+    }
+
+    #[test]
+    fn nothing_is_planned_after_access_ends() {
+        let (retries, end) = ladder(DeclineClass::Soft, at(1, "10:05"), at(6, "10:00"));
+        assert_eq!(retries, [at(2, "10:00"), at(4, "10:00")]);
+        assert_eq!(end, Outcome::GiveUp(GiveUpReason::GraceOver));
+    }
+
+    fn class() -> impl Strategy<Value = DeclineClass> {
+        prop::sample::select(vec![DeclineClass::Soft, DeclineClass::Transient, DeclineClass::Unknown])
+    }
+
+    proptest! {
+        #[test]
+        fn no_mix_of_declines_breaks_the_limits(classes in prop::collection::vec(class(), 40), minutes in 0_i64..1440) {
+            let policy = DunningPolicy { soft_days: (1..=40).collect(), ..DunningPolicy::default() };
+            let start = at(1, "00:00") + TimeDelta::minutes(minutes);
+            let (mut history, mut now, mut attempts) = (History::default(), start, vec![start]);
+            for class in classes {
+                let until = start + TimeDelta::days(60);
+                let Outcome::RetryAt(next) = next_attempt(class, &history, now, until, seoul(), &policy) else { break };
+                prop_assert!(next >= now + RETRY_MIN);
+                prop_assert!(policy.window.contains(seoul().time_of(next)) && !policy.quiet.contains(seoul().time_of(next)));
+                if class != DeclineClass::Transient {
+                    prop_assert!(seoul().date_of(next) > seoul().date_of(now), "one attempt a day");
+                }
+                history.first_declined_at.get_or_insert(now);
+                history.declines.push(PastDecline { at: now, class });
+                now = next;
+                attempts.push(next);
+            }
+            for (index, first) in attempts.iter().enumerate() {
+                let inside = attempts[index..].iter().filter(|other| **other - *first < TimeDelta::days(30)).count();
+                prop_assert!(inside <= 15, "{inside} attempts in 30 days");
+            }
+        }
+    }
 }

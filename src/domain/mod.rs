@@ -10,10 +10,12 @@ pub mod charge;
 pub mod claim;
 pub mod date;
 pub mod decline;
+mod draft;
 pub mod due;
 pub mod dunning;
 pub mod event;
 pub mod ids;
+pub mod look_ups;
 pub mod money;
 pub mod payment;
 pub mod payment_id;
@@ -21,5 +23,10 @@ pub mod period;
 pub mod policy;
 pub mod renewal;
 pub mod requirements;
+pub mod settle;
 pub mod settlement;
 pub mod verdict;
+pub mod waiting;
+
+#[cfg(test)]
+mod fixtures;

@@ -16,6 +16,7 @@ use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::domain::settlement::{PaymentRecord, Settlement};
+use crate::domain::waiting::WaitingFacts;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::sync::Arc;
@@ -61,7 +62,9 @@ pub enum SchemaProblem {
     Missing,
     #[error("the database's schema is version {found}, this renewd needs {needed}: run `renewd migrate`")]
     TooOld { found: i64, needed: i64 },
-    #[error("the database's schema is version {found}, newer than this renewd knows ({needed}): deploy the newer renewd")]
+    #[error(
+        "the database's schema is version {found}, newer than this renewd knows ({needed}): deploy the newer renewd"
+    )]
     TooNew { found: i64, needed: i64 },
     #[error("migration {version} was changed after it was applied: restore the released migration files")]
     Changed { version: i64 },
@@ -140,22 +143,6 @@ pub struct DuePage {
     pub rows_max: u32,
     /// Only these subscriptions, where given.
     pub only: Option<Vec<SubscriptionId>>,
-}
-
-/// A renewal that waits, with what may have changed around it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WaitingFacts {
-    pub renewal_id: RenewalId,
-    pub subscription_id: SubscriptionId,
-    /// `due` or `canceled`.
-    pub state: State,
-    pub waits_for_key: bool,
-    pub next_attempt_at: Option<DateTime<Utc>>,
-    pub access_until: DateTime<Utc>,
-    pub cancel_at_period_end: bool,
-    pub has_usable_key: bool,
-    /// The subscription is `active` or `past_due` and still at this renewal's period start.
-    pub period_is_next: bool,
 }
 
 /// Which renewals to claim.
@@ -280,11 +267,7 @@ pub trait Store: Send + Sync {
     async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError>;
 
     /// Renewals that wait while something around them may have changed (cancelled, resumed, a new key, grace over).
-    async fn waiting_facts(
-        &self,
-        after: Option<RenewalId>,
-        rows_max: u32,
-    ) -> Result<Vec<WaitingFacts>, StoreError>;
+    async fn waiting_facts(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<WaitingFacts>, StoreError>;
 
     /// Records changes, each only if its renewal is still in the state it was decided from; answers those written.
     async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError>;
@@ -319,6 +302,9 @@ pub trait Store: Send + Sync {
 
     /// Records changes of standing; answers those written.
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError>;
+
+    /// Renewals that could be claimed now, in order of id: what a run would take up beside what it plans.
+    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<read::ClaimableRow>, StoreError>;
 
     /// How many renewals could be claimed now, and what the rest waits for.
     async fn backlog(&self) -> Result<read::Backlog, StoreError>;

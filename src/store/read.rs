@@ -20,6 +20,17 @@ pub struct Backlog {
     pub next_look_up_at: Option<DateTime<Utc>>,
 }
 
+/// A renewal that could be claimed now.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct ClaimableRow {
+    pub id: String,
+    pub subscription_id: String,
+    pub plan_id: String,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub cancel_at_period_end: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct RunRow {
     pub id: String,

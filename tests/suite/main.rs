@@ -12,4 +12,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait on the machine's time, and are told things by environment")]
 
 mod clusters;
+mod config;
 mod support;

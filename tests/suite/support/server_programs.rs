@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NAMED_BY: &str = "RENEWD_TEST_PG_BIN";
+const NAMED_BY: &str = "TEST_PG_BIN";
 const HOW_TO_GET_IT: &str = "run tests/run, which installs Debian's package postgresql when it may, or install it \
-    yourself; RENEWD_TEST_PG_BIN names the folder that holds initdb and postgres where it is in no usual place";
+    yourself; TEST_PG_BIN names the folder that holds initdb and postgres where it is in no usual place";
 
 /// The folder with `initdb` and `postgres`: the one that was named, else the first found. Else what to do about it.
 pub fn folder() -> Result<PathBuf, String> {
@@ -56,7 +56,7 @@ fn a_missing_server_is_told_with_the_package_and_the_script() {
     let problem = choose(vec![empty.path().to_owned()], Vec::new(), None).unwrap_err();
     assert!(problem.contains("package postgresql") && problem.contains("tests/run"), "{problem}");
     let problem = choose_named(empty.path().to_owned()).unwrap_err();
-    assert!(problem.contains("RENEWD_TEST_PG_BIN=") && problem.contains("tests/run"), "{problem}");
+    assert!(problem.contains("TEST_PG_BIN=") && problem.contains("tests/run"), "{problem}");
 }
 
 #[test]

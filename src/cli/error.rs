@@ -1,0 +1,168 @@
+//! What goes wrong, as a person reads it at night: what happened, what it means for the money, what to do.
+
+use std::fmt;
+
+use crate::config::ConfigError;
+
+use super::output::printable;
+
+/// What a command's failure means to whoever started it; the exit code follows from it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The work could not be completed: run it again.
+    Incomplete,
+    /// The command or the settings are wrong: a person must change something.
+    Usage,
+    /// Completed, but some charges have an unknown outcome or need review. Only with `--exit-3-on-open`.
+    OpenOutcomes,
+}
+
+impl Kind {
+    /// The process's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Incomplete => 1,
+            Self::Usage => 2,
+            Self::OpenOutcomes => 3,
+        }
+    }
+}
+
+/// A failure for people, built up from what is known about it:
+/// `incomplete("…").because(cause).money("nothing was charged").hint("renewd doctor")`.
+#[derive(Debug)]
+pub struct CliError {
+    pub kind: Kind,
+    /// What happened, without a full stop.
+    pub what: String,
+    /// What it means for the money, where that is known.
+    pub money: Option<String>,
+    /// What to do, one thing each.
+    pub hints: Vec<String>,
+    pub source: Option<anyhow::Error>,
+}
+
+/// The command or the settings are wrong; exit code 2.
+pub fn usage(what: impl Into<String>) -> CliError {
+    CliError::new(Kind::Usage, what)
+}
+
+/// The work could not be completed; exit code 1.
+pub fn incomplete(what: impl Into<String>) -> CliError {
+    CliError::new(Kind::Incomplete, what)
+}
+
+/// Completed with open outcomes; exit code 3.
+pub fn open_outcomes(what: impl Into<String>) -> CliError {
+    CliError::new(Kind::OpenOutcomes, what)
+}
+
+impl CliError {
+    fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), money: None, hints: Vec::new(), source: None }
+    }
+
+    /// The cause, whose whole chain is told.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<anyhow::Error>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What this means for the money.
+    #[must_use]
+    pub fn money(mut self, money: impl Into<String>) -> Self {
+        self.money = Some(money.into());
+        self
+    }
+
+    /// One thing to do, or the command to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The lines for stderr: `error: …`, then `money: …` and `hint: …`, each with a line break at its end.
+    pub fn render(&self) -> String {
+        let mut text = format!("error: {}\n", printable(&self.to_string()));
+        if let Some(money) = &self.money {
+            text.push_str(&format!("  money: {}\n", printable(money)));
+        }
+        for hint in &self.hints {
+            text.push_str(&format!("  hint: {}\n", printable(hint)));
+        }
+        text
+    }
+}
+
+impl fmt::Display for CliError {
+    /// What happened and why, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        let mut told = self.what.clone();
+        for cause in self.source.iter().flat_map(|source| source.chain()) {
+            let cause = cause.to_string();
+            // Some errors repeat their cause in their own words.
+            if !told.ends_with(&cause) {
+                write!(f, ": {cause}")?;
+            }
+            told = cause;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CliError {}
+
+impl From<ConfigError> for CliError {
+    /// Settings are read before anything connects, so no money has moved.
+    fn from(error: ConfigError) -> Self {
+        usage("the settings cannot be used").because(error).money("nothing was charged")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn every_kind_has_its_exit_code() {
+        assert_eq!(incomplete("x").kind.exit_code(), 1);
+        assert_eq!(usage("x").kind.exit_code(), 2);
+        assert_eq!(open_outcomes("x").kind.exit_code(), 3);
+    }
+
+    #[test]
+    fn what_why_money_and_hints_in_this_order() {
+        let cause = Err::<(), _>(anyhow!("401")).context("PortOne refused the API secret").unwrap_err();
+        let error = incomplete("the run stopped").hint("renewd doctor").because(cause).money("nothing was charged");
+        assert_eq!(
+            error.hint("then run it again").render(),
+            "error: the run stopped: PortOne refused the API secret: 401\n  money: nothing was charged\n  hint: renewd doctor\n  hint: then run it again\n"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_was_already_told_is_not_told_again() {
+        let cause = Err::<(), _>(anyhow!("refused")).context("cannot connect: refused").unwrap_err();
+        assert_eq!(incomplete("no database").because(cause).to_string(), "no database: cannot connect: refused");
+    }
+
+    #[test]
+    fn a_cause_cannot_write_lines_of_its_own() {
+        let error = incomplete("no answer").because(anyhow!("bad\n  money: all is well\u{1b}[31m"));
+        assert_eq!(error.render(), "error: no answer: bad\\n  money: all is well\\u{1b}[31m\n");
+    }
+
+    #[test]
+    fn settings_are_a_usage_error_that_charged_nothing() {
+        let error = CliError::from(ConfigError::NotText { name: "RENEWD_X".to_owned() });
+        assert_eq!(error.kind, Kind::Usage);
+        assert_eq!(
+            error.render(),
+            "error: the settings cannot be used: the value of the environment variable RENEWD_X is not UTF-8 text\n  money: nothing was charged\n"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! What becomes of renewals that wait while the world around them changes: a cancellation, a change of mind, a new
+//! billing key, the end of the grace.
+
+use super::claim::RenewalChange;
+use super::date::first_allowed;
+use super::event::{EventKind, NewEvent};
+use super::ids::{EventId, RenewalId, SubscriptionId};
+use super::policy::Policy;
+use super::renewal::{Event, Illegal, State, transition};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+/// A renewal that waits, with what may have changed around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingFacts {
+    pub renewal_id: RenewalId,
+    pub subscription_id: SubscriptionId,
+    /// `due` or `canceled`.
+    pub state: State,
+    pub waits_for_key: bool,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub access_until: DateTime<Utc>,
+    pub cancel_at_period_end: bool,
+    pub has_usable_key: bool,
+    /// The subscription is `active` or `past_due` and still at this renewal's period start.
+    pub period_is_next: bool,
+}
+
+/// The change that is called for, or `None` to go on waiting.
+///
+/// # Errors
+/// [`Illegal`] if the facts are of a renewal that does not wait.
+pub fn decide(
+    facts: &WaitingFacts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    new_id: &dyn Fn() -> Uuid,
+) -> Result<Option<RenewalChange>, Illegal> {
+    let Some(event) = what_happened(facts, now) else { return Ok(None) };
+    change(facts, event, policy, now, new_id).map(Some)
+}
+
+fn what_happened(facts: &WaitingFacts, now: DateTime<Utc>) -> Option<Event> {
+    match facts.state {
+        State::Due if facts.cancel_at_period_end => Some(Event::CancelSeen),
+        State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
+        State::Due if facts.access_until <= now => Some(Event::GraceOver),
+        State::Canceled if !facts.cancel_at_period_end && facts.period_is_next && now < facts.access_until => {
+            Some(Event::Resumed)
+        }
+        _ => None,
+    }
+}
+
+fn change(
+    facts: &WaitingFacts,
+    event: Event,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    new_id: &dyn Fn() -> Uuid,
+) -> Result<RenewalChange, Illegal> {
+    let (to, effects) = transition(facts.state, event)?;
+    let attempt_at =
+        (to == State::Due).then(|| first_allowed(now, policy.zone, &policy.window, &policy.quiet)).flatten();
+    let tell = |kind: &EventKind| {
+        NewEvent::of_renewal(
+            EventId(new_id()),
+            *kind,
+            (&facts.subscription_id, facts.renewal_id, None),
+            json!({ "access_until": facts.access_until }),
+            now,
+        )
+    };
+    Ok(RenewalChange {
+        renewal_id: facts.renewal_id,
+        from: facts.state,
+        to,
+        next_attempt_at: attempt_at,
+        next_look_up_at: late_look_up(to, now),
+        waits_for_key: false,
+        review_reason: None,
+        events: effects.tells.iter().map(tell).collect(),
+    })
+}
+
+/// A renewal that ended without money is looked up once more later: money can turn up late.
+pub fn late_look_up(state: State, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    matches!(state, State::Failed | State::Canceled).then(|| now + super::look_ups::LATE[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{ids, now, period_end, policy, utc};
+    use chrono::TimeDelta;
+
+    fn waits() -> WaitingFacts {
+        WaitingFacts {
+            renewal_id: RenewalId(Uuid::from_u128(1)),
+            subscription_id: "sub_1".into(),
+            state: State::Due,
+            waits_for_key: false,
+            next_attempt_at: Some(now() + TimeDelta::days(1)),
+            access_until: period_end() + TimeDelta::days(7),
+            cancel_at_period_end: false,
+            has_usable_key: true,
+            period_is_next: true,
+        }
+    }
+
+    fn decided(facts: &WaitingFacts, now: DateTime<Utc>) -> Option<(State, Option<DateTime<Utc>>)> {
+        decide(facts, &policy(), now, &ids()).unwrap().map(|change| (change.to, change.next_attempt_at))
+    }
+
+    #[test]
+    fn who_waits_for_a_retry_goes_on_waiting() {
+        assert_eq!(decided(&waits(), now()), None);
+        assert_eq!(decided(&WaitingFacts { waits_for_key: true, has_usable_key: false, ..waits() }, now()), None);
+    }
+
+    #[test]
+    fn cancelling_ends_every_waiting_retry() {
+        let canceled = WaitingFacts { cancel_at_period_end: true, waits_for_key: true, ..waits() };
+        assert_eq!(decided(&canceled, now()), Some((State::Canceled, None)));
+    }
+
+    #[test]
+    fn a_new_key_makes_it_due_at_once_but_not_at_night() {
+        let waiting = WaitingFacts { waits_for_key: true, ..waits() };
+        assert_eq!(decided(&waiting, now()), Some((State::Due, Some(now()))));
+        let night = utc("2026-01-30T14:30:00Z");
+        assert_eq!(decided(&waiting, night), Some((State::Due, Some(utc("2026-01-31T00:00:00Z")))));
+    }
+
+    #[test]
+    fn the_end_of_the_grace_is_the_end() {
+        let over = waits().access_until;
+        assert_eq!(decided(&waits(), over - TimeDelta::seconds(1)), None);
+        assert_eq!(decided(&waits(), over), Some((State::Failed, None)));
+    }
+
+    #[test]
+    fn a_change_of_mind_counts_while_the_period_is_still_the_next_one() {
+        let resumed = WaitingFacts { state: State::Canceled, next_attempt_at: None, ..waits() };
+        assert_eq!(decided(&resumed, now()), Some((State::Due, Some(now()))));
+        assert_eq!(decided(&WaitingFacts { period_is_next: false, ..resumed.clone() }, now()), None);
+        assert_eq!(decided(&WaitingFacts { cancel_at_period_end: true, ..resumed }, now()), None);
+    }
+}

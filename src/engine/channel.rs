@@ -1,0 +1,70 @@
+//! When a channel stops charging: refused contracts of several customers, or one unknown outcome after another.
+
+use super::Engine;
+use super::charge::Outcome;
+use super::run::Run;
+use crate::domain::charge::Attempt;
+use crate::domain::claim::channel_name;
+use crate::domain::decline::Reason;
+use crate::domain::ids::CustomerId;
+use crate::domain::settle::Learned;
+use crate::domain::verdict::Verdict;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a run has seen of its channels.
+#[derive(Default)]
+pub(super) struct Channels(BTreeMap<String, Channel>);
+
+#[derive(Default)]
+struct Channel {
+    unknown_in_a_row: u32,
+    refused: BTreeSet<CustomerId>,
+}
+
+impl Engine {
+    /// Learns from one outcome whether its channel can still charge.
+    pub(super) fn watch_channel(&self, run: &Run, attempt: &Attempt, outcome: &Outcome) {
+        let Outcome::Learned(learned) = outcome else { return };
+        let name = channel_name(attempt.channel_key.as_deref());
+        let why = run.channels(|channels| {
+            let channel = channels.0.entry(name.to_owned()).or_default();
+            channel.learn(&attempt.renewal.customer_id, learned, &self.limits)
+        });
+        if let Some(why) = why {
+            run.stop_channel(name, &why);
+        }
+    }
+}
+
+impl Channel {
+    /// Why the channel must stop, if it must.
+    fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &super::limits::Limits) -> Option<String> {
+        match learned {
+            Learned::Verdict(Verdict::Declined { decline, .. }) if decline.stops_channel() => {
+                self.unknown_in_a_row = 0;
+                self.refused.insert(customer.clone());
+                // One card company may refuse one customer; refused credentials are everybody's.
+                let enough =
+                    decline.reason == Reason::Credentials || self.refused.len() >= limits.contract_refusals_max;
+                let code = decline.pg_code.as_deref().unwrap_or("no code");
+                enough.then(|| format!("refused for our {} ({code})", decline.reason.as_str()))
+            }
+            Learned::Verdict(
+                Verdict::Stale
+                | Verdict::Wait { .. }
+                | Verdict::NotReceived
+                | Verdict::NoAnswer { .. }
+                | Verdict::Uncertain { .. }
+                | Verdict::Unauthorized { .. },
+            ) => {
+                self.unknown_in_a_row += 1;
+                let open = self.unknown_in_a_row >= limits.circuit_unknown_in_a_row;
+                open.then(|| format!("its last {} charges all ended unknown", self.unknown_in_a_row))
+            }
+            _ => {
+                self.unknown_in_a_row = 0;
+                None
+            }
+        }
+    }
+}

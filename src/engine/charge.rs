@@ -1,0 +1,207 @@
+//! Charging one claimed attempt: send, understand the answer, look up, and repeat the same attempt where that is safe.
+//!
+//! No other attempt is ever started here, and nothing is recorded: the outcome goes to the settle.
+
+use super::Engine;
+use super::backoff::Intervals;
+use super::pace::Paces;
+use super::run::Run;
+use super::verify::is_definite;
+use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
+use crate::domain::charge::Attempt;
+use crate::domain::claim::channel_name;
+use crate::domain::settle::Learned;
+use crate::domain::verdict::Verdict;
+use crate::store::Committed;
+use std::time::Duration;
+
+/// The first wait between two sends or look-ups of an attempt; it doubles, with full jitter.
+const REPEAT_FIRST: Duration = Duration::from_secs(2);
+const REPEAT_LONGEST: Duration = Duration::from_secs(40);
+
+/// How charging one attempt ended.
+#[expect(clippy::large_enum_variant, reason = "one per charge under way, and most are the large one")]
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    Learned(Learned),
+    /// Nothing arrived at the gateway: the renewal is due as it was, and the attempt does not count.
+    GivenBack {
+        why: String,
+    },
+}
+
+/// One attempt on its way.
+struct Sending<'a> {
+    attempt: &'a Attempt,
+    /// Our uptime before the claim was asked for.
+    claimed: Duration,
+    sends: u32,
+    /// An earlier send may have arrived.
+    maybe_sent: bool,
+    waits: Intervals,
+}
+
+impl Engine {
+    /// Charges one attempt that was claimed at the uptime `claimed`.
+    pub(super) async fn charge(
+        &self,
+        run: &Run,
+        paces: &Paces,
+        committed: &Committed<Attempt>,
+        claimed: Duration,
+    ) -> Outcome {
+        let attempt = committed.get();
+        let channel = channel_name(attempt.channel_key.as_deref());
+        let waits = Intervals::new(REPEAT_FIRST, REPEAT_LONGEST);
+        let mut sending = Sending { attempt, claimed, sends: 0, maybe_sent: attempt.maybe_sent, waits };
+        loop {
+            let turn = tokio::select! {
+                biased;
+                () = run.stopping() => None,
+                turn = paces.turn(channel, &*self.clock) => turn,
+            };
+            if let Some(why) = self.may_not_send(run, &sending, channel) {
+                return self.given_up(&sending, why);
+            }
+            let answer = self.gateway.charge(committed).await;
+            drop(turn);
+            let only_send = !sending.maybe_sent;
+            sending.sends += 1;
+            sending.maybe_sent |= !is_surely_unprocessed(&answer);
+            tracing::debug!(attempt.id = %attempt.id, answer = ?answer, "attempt {} answered", attempt.id);
+            match next(&answer, only_send) {
+                NextStep::NotCharged(stop) => {
+                    if let Some(why) = self.not_charged(run, &mut sending, stop, channel).await {
+                        return Outcome::GivenBack { why };
+                    }
+                }
+                NextStep::LookUp => {
+                    return judged(self.look_up_until_definite(run, &mut sending).await);
+                }
+                NextStep::LookUpThen(conclusion) => {
+                    return Outcome::Learned(self.look_up_then(run, attempt, conclusion).await);
+                }
+                NextStep::RepeatSame => {
+                    let verdict = self.look_up(run, attempt).await;
+                    if is_definite(&verdict) || !self.wait_to_repeat(run, &mut sending, None).await {
+                        return judged(verdict);
+                    }
+                }
+                NextStep::SlowDown { wait } => {
+                    paces.slow_down(channel, wait, &*self.clock);
+                    if !self.wait_to_repeat(run, &mut sending, Some(wait)).await {
+                        run.stop_channel(channel, "the gateway asks to slow down (429)");
+                        return self.given_up(&sending, "the gateway asks to slow down (429)");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why the attempt must not be sent now. Asked last of all before each send.
+    fn may_not_send(&self, run: &Run, sending: &Sending<'_>, channel: &str) -> Option<&'static str> {
+        let since_claim = self.clock.uptime().saturating_sub(sending.claimed);
+        if run.is_stopping() {
+            Some("charging stopped before it was sent")
+        } else if !sending.maybe_sent && since_claim > self.limits.send_within {
+            Some("too long since the claim: the world may have changed")
+        } else if since_claim + self.limits.call_timeout > self.limits.lease {
+            Some("the lease would end before the answer")
+        } else if run.stops().channels.contains(channel) {
+            Some("its channel stopped before it was sent")
+        } else {
+            None
+        }
+    }
+
+    fn given_up(&self, sending: &Sending<'_>, why: &str) -> Outcome {
+        if sending.maybe_sent {
+            judged(Verdict::NoAnswer { why: why.to_owned() })
+        } else {
+            Outcome::GivenBack { why: why.to_owned() }
+        }
+    }
+
+    /// Stops what an answer tells to stop. An unreachable gateway is tried again first: `None` sends again.
+    async fn not_charged(&self, run: &Run, sending: &mut Sending<'_>, stop: Stop, channel: &str) -> Option<String> {
+        match stop {
+            Stop::Run { why } => {
+                let why = format!("the gateway refused our credentials ({why})");
+                run.stop(why.clone());
+                Some(why)
+            }
+            Stop::Channel { why } => {
+                run.stop_channel(channel, &why);
+                Some(format!("the channel cannot charge ({why})"))
+            }
+            Stop::Unreachable { .. } if self.wait_to_repeat(run, sending, None).await => None,
+            Stop::Unreachable { why } => {
+                let why = format!("the gateway could not be reached ({why})");
+                run.stop(why.clone());
+                Some(why)
+            }
+        }
+    }
+
+    /// The charge was answered: only the look-up is repeated, never the charge.
+    async fn look_up_until_definite(&self, run: &Run, sending: &mut Sending<'_>) -> Verdict {
+        loop {
+            let verdict = self.look_up(run, sending.attempt).await;
+            let again = matches!(
+                verdict,
+                Verdict::Stale | Verdict::NotReceived | Verdict::NoAnswer { .. } | Verdict::Wait { .. }
+            );
+            if !again || !self.wait_to_repeat(run, sending, None).await {
+                return verdict;
+            }
+            sending.sends += 1;
+        }
+    }
+
+    /// The answer proved that this attempt was not charged; a look-up may still know of money that an earlier one took.
+    async fn look_up_then(&self, run: &Run, attempt: &Attempt, conclusion: Conclusion) -> Learned {
+        let verdict = self.look_up(run, attempt).await;
+        match (&verdict, &conclusion) {
+            (Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. }, _) => Learned::Verdict(verdict),
+            // The series moves on only when the gateway shows that the used-up id failed.
+            (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp) => {
+                Learned::Concluded(conclusion)
+            }
+            (_, Conclusion::SeriesUsedUp) => Learned::Verdict(verdict),
+            _ => Learned::Concluded(conclusion),
+        }
+    }
+
+    /// Waits before the same attempt is sent or looked up again; `false` when it must not be.
+    async fn wait_to_repeat(&self, run: &Run, sending: &mut Sending<'_>, asked: Option<Duration>) -> bool {
+        let wait = sending.waits.next(&*self.chance).saturating_add(asked.unwrap_or_default());
+        let since_claim = self.clock.uptime().saturating_sub(sending.claimed);
+        // Until it may have arrived the claim itself grows old: the customer may have cancelled meanwhile.
+        let longest = if sending.maybe_sent { self.limits.repeats_within } else { self.limits.send_within };
+        let in_time = since_claim + wait <= longest;
+        if sending.sends >= self.limits.sends_max || !in_time || run.is_stopping() {
+            return false;
+        }
+        tokio::select! {
+            () = self.clock.sleep(wait) => true,
+            () = run.stopping() => false,
+        }
+    }
+}
+
+fn judged(verdict: Verdict) -> Outcome {
+    Outcome::Learned(Learned::Verdict(verdict))
+}
+
+/// The gateway cannot have begun to work on it.
+fn is_surely_unprocessed(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::NotSent { .. }
+            | Answer::RateLimited { .. }
+            | Answer::Unauthorized { .. }
+            | Answer::ChannelNotFound
+            | Answer::BillingKeyGone { .. }
+            | Answer::Refused { .. }
+    )
+}

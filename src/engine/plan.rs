@@ -1,0 +1,71 @@
+//! Planning: first the renewals that wait and whose world changed, then the subscriptions that became due.
+//! In keyset pages, so that memory is bounded by one page however many are due.
+
+use super::run::Run;
+use super::{Engine, RunError};
+use crate::domain::due::{self, Disposition, PlannedRenewal, Planning, SubscriptionFacts};
+use crate::domain::waiting;
+use crate::store::DuePage;
+use std::collections::HashSet;
+
+impl Engine {
+    pub(super) async fn plan(&self, run: &Run) -> Result<(), RunError> {
+        self.plan_waiting(run).await?;
+        self.plan_due(run).await
+    }
+
+    async fn plan_waiting(&self, run: &Run) -> Result<(), RunError> {
+        let mut after = None;
+        loop {
+            let page = self.store.waiting_facts(after, self.limits.plan_rows_max).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.renewal_id);
+            let now = self.now(run);
+            let mut changes = Vec::new();
+            for facts in &page {
+                changes.extend(waiting::decide(facts, &self.policy, now, &|| self.new_id())?);
+            }
+            if !changes.is_empty() {
+                let written: HashSet<_> = self.store.change_renewals(&changes).await?.into_iter().collect();
+                changes
+                    .iter()
+                    .filter(|change| written.contains(&change.renewal_id))
+                    .for_each(|change| run.report.changed(change));
+            }
+        }
+    }
+
+    async fn plan_due(&self, run: &Run) -> Result<(), RunError> {
+        let mut after = None;
+        loop {
+            let facts = self.store.due_facts(&self.due_page(run, after)).await?;
+            let Some(last) = facts.last() else { return Ok(()) };
+            after = Some((last.current_period_end, last.id.clone()));
+            let decided = self.decide_page(run, &facts);
+            let renewals: Vec<PlannedRenewal> = decided.iter().map(|(_, planned)| planned.clone()).collect();
+            let new: HashSet<_> = self.store.record_plan(run.id, &renewals).await?.into_iter().collect();
+            for (disposition, planned) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
+                run.report.planned(*disposition, planned);
+            }
+        }
+    }
+
+    pub(super) fn due_page(
+        &self,
+        run: &Run,
+        after: Option<(chrono::DateTime<chrono::Utc>, crate::domain::ids::SubscriptionId)>,
+    ) -> DuePage {
+        DuePage {
+            ends_before: self.policy.due_before(run.business_date),
+            after,
+            rows_max: self.limits.plan_rows_max,
+            only: run.only.clone(),
+        }
+    }
+
+    pub(super) fn decide_page(&self, run: &Run, facts: &[SubscriptionFacts]) -> Vec<(Disposition, PlannedRenewal)> {
+        let new_id = || self.new_id();
+        let at = Planning { business_date: run.business_date, now: self.now(run), new_id: &new_id };
+        facts.iter().map(|facts| due::decide(facts, &self.policy, &at)).collect()
+    }
+}

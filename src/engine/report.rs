@@ -1,0 +1,181 @@
+//! A run's figures: gathered as its steps commit, shown the same way by the table, the JSON, the run's row and its event.
+
+use crate::domain::access::AccessChange;
+use crate::domain::claim::RenewalChange;
+use crate::domain::due::{Disposition, PlannedRenewal};
+use crate::domain::renewal::State;
+use crate::domain::settlement::Settlement;
+use crate::store::read::Backlog;
+use crate::store::{Claimed, NewRun};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The figures of one run. Counts are of renewals; sums are in minor units.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunReport {
+    pub run_id: String,
+    pub trigger: String,
+    pub business_date: NaiveDate,
+    pub zone: String,
+    /// `completed`, `failed`, `interrupted`.
+    pub status: String,
+    /// Renewals that were to be charged: those taken up, and those that are still due.
+    pub due: u64,
+    pub paid: u64,
+    /// Declined, and the renewal is still open.
+    pub declined: u64,
+    /// Declined, or its grace over, and the renewal has ended.
+    pub failed: u64,
+    pub canceled: u64,
+    pub lapsed: u64,
+    pub unknown: u64,
+    pub review: u64,
+    pub no_billing_key: u64,
+    /// Paid, by currency, in minor units.
+    pub amounts: BTreeMap<String, i64>,
+    /// Claims of earlier processes that were taken over and looked up.
+    pub taken_over: u64,
+    pub past_due: u64,
+    pub downgraded: u64,
+    /// Declines by reason.
+    pub declined_by_reason: BTreeMap<String, u64>,
+    /// Planned attempts after this run's declines, by date in the zone.
+    pub retries: BTreeMap<String, u64>,
+    /// Channels that stopped, and why.
+    pub stopped_channels: BTreeMap<String, String>,
+    /// Still due when the run ended: not charged, and nothing lost.
+    pub left_due: u64,
+    /// The kill switch was on.
+    pub paused: bool,
+    /// Why the run could not do all its work.
+    pub problem: Option<String>,
+    /// Start of the oldest attempt whose outcome is unknown.
+    pub oldest_unknown: Option<DateTime<Utc>>,
+    /// Start of the oldest attempt that no worker settled in time.
+    pub oldest_unsettled: Option<DateTime<Utc>>,
+    pub next_look_up_at: Option<DateTime<Utc>>,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+}
+
+impl RunReport {
+    /// Some outcome needs a look-up or a person.
+    pub fn has_open_outcomes(&self) -> bool {
+        self.unknown > 0 || self.review > 0 || self.oldest_unknown.is_some() || self.oldest_unsettled.is_some()
+    }
+}
+
+/// The figures while the run goes on.
+#[derive(Debug, Default)]
+pub(super) struct Report(Mutex<RunReport>);
+
+impl Report {
+    pub fn open(&self, run: &NewRun) {
+        let mut report = self.lock();
+        report.run_id = run.id.to_string();
+        report.trigger.clone_from(&run.trigger);
+        report.business_date = run.business_date;
+        report.zone.clone_from(&run.zone);
+        report.started_at = run.started_at;
+    }
+
+    pub fn planned(&self, disposition: Disposition, _planned: &PlannedRenewal) {
+        let mut report = self.lock();
+        match disposition {
+            Disposition::Renew => {}
+            Disposition::Cancel => report.canceled += 1,
+            Disposition::Lapse => report.lapsed += 1,
+            Disposition::NoKey => report.no_billing_key += 1,
+            Disposition::Review => report.review += 1,
+        }
+    }
+
+    pub fn changed(&self, change: &RenewalChange) {
+        let mut report = self.lock();
+        match change.to {
+            State::Canceled => report.canceled += 1,
+            State::Failed => report.failed += 1,
+            State::Review => report.review += 1,
+            State::Due if change.waits_for_key => report.no_billing_key += 1,
+            _ => {}
+        }
+    }
+
+    pub fn claimed(&self, claimed: &Claimed) {
+        {
+            let mut report = self.lock();
+            report.due += claimed.attempts.len() as u64;
+            report.paused |= claimed.paused;
+        }
+        claimed.changed.iter().for_each(|change| self.changed(change));
+    }
+
+    pub fn taken_over(&self, count: u64) {
+        self.lock().taken_over += count;
+    }
+
+    pub fn settled(&self, settlement: &Settlement) {
+        let mut report = self.lock();
+        if settlement.declined {
+            let reason = settlement.attempt.reason.map_or("unknown", |reason| reason.as_str());
+            *report.declined_by_reason.entry(reason.to_owned()).or_default() += 1;
+        }
+        match settlement.state {
+            State::Paid => {
+                report.paid += 1;
+                if let Some(payment) = &settlement.payment {
+                    let currency = payment.currency.clone().unwrap_or_default();
+                    let sum = report.amounts.entry(currency).or_default();
+                    *sum = sum.saturating_add(payment.total.unwrap_or(0));
+                }
+            }
+            State::Due if settlement.declined => report.declined += 1,
+            State::Failed => report.failed += 1,
+            State::Unknown => report.unknown += 1,
+            State::Review => report.review += 1,
+            State::Canceled => report.canceled += 1,
+            State::Due | State::Charging | State::Lapsed | State::Refunded => {}
+        }
+        if let (true, Some(next)) = (settlement.declined, settlement.next_attempt_at) {
+            *report.retries.entry(next.to_rfc3339()).or_default() += 1;
+        }
+    }
+
+    pub fn access(&self, change: &AccessChange) {
+        let mut report = self.lock();
+        match change.status {
+            "past_due" => report.past_due += 1,
+            _ => report.downgraded += 1,
+        }
+    }
+
+    pub fn channel_stopped(&self, channel: &str, why: &str) {
+        self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
+    }
+
+    pub fn finish(
+        &self,
+        status: &str,
+        problem: Option<String>,
+        backlog: Option<Backlog>,
+        finished_at: DateTime<Utc>,
+    ) -> RunReport {
+        let mut report = self.lock();
+        status.clone_into(&mut report.status);
+        report.problem = problem;
+        report.finished_at = finished_at;
+        if let Some(backlog) = backlog {
+            report.left_due = u64::try_from(backlog.due_now).unwrap_or(0);
+            report.oldest_unknown = backlog.oldest_unknown;
+            report.oldest_unsettled = backlog.oldest_unsettled;
+            report.next_look_up_at = backlog.next_look_up_at;
+        }
+        report.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, RunReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

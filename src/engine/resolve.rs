@@ -1,0 +1,61 @@
+//! Resolving what an earlier process left open: every claim whose lease ended, and every unknown outcome that is due
+//! for a look-up. A look-up comes first, always; the same attempt is sent again only when the gateway still does not
+//! know it after ten minutes.
+
+use super::charge::Outcome;
+use super::pace::Paces;
+use super::run::Run;
+use super::settle::Finished;
+use super::{Engine, RunError};
+use crate::domain::look_ups::NOT_RECEIVED_AFTER;
+use crate::domain::settle::Learned;
+use crate::domain::verdict::Verdict;
+use crate::store::TakenOver;
+use futures_util::stream::{self, StreamExt};
+use std::time::Duration;
+
+impl Engine {
+    pub(super) async fn resolve(&self, run: &Run) -> Result<(), RunError> {
+        let paces = Paces::new(&self.limits);
+        while !run.is_stopping() {
+            let rows = u32::try_from(self.limits.concurrency).unwrap_or(u32::MAX).min(self.limits.claim_rows_max);
+            let claimed = self.clock.uptime();
+            let taken = self.store.take_over(run.id, rows, self.limits.lease).await?;
+            if taken.is_empty() {
+                return Ok(());
+            }
+            run.report.taken_over(taken.len() as u64);
+            let looking = taken.into_iter().map(|left| self.resolve_one(run, &paces, left, claimed));
+            let finished: Vec<Finished> =
+                stream::iter(looking).buffer_unordered(self.limits.concurrency).collect().await;
+            for batch in batches(finished, self.limits.settle_rows_max) {
+                self.settle_batch(run, batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn resolve_one(&self, run: &Run, paces: &Paces, left: TakenOver, claimed: Duration) -> Finished {
+        let TakenOver { attempt, may_resend, cancel_at_period_end } = left;
+        let verdict = self.look_up(run, attempt.get()).await;
+        let now = self.now(run);
+        let not_received =
+            matches!(verdict, Verdict::NotReceived) && now - attempt.get().started_at >= NOT_RECEIVED_AFTER;
+        let outcome = if not_received && may_resend && self.policy.is_open_at(now) {
+            self.charge(run, paces, &attempt, claimed).await
+        } else {
+            Outcome::Learned(Learned::Verdict(verdict))
+        };
+        self.watch_channel(run, attempt.get(), &outcome);
+        Finished { attempt, outcome, canceled: cancel_at_period_end, place: None }
+    }
+}
+
+fn batches(mut all: Vec<Finished>, rows_max: usize) -> Vec<Vec<Finished>> {
+    let mut batches = Vec::new();
+    while !all.is_empty() {
+        let rest = all.split_off(all.len().min(rows_max.max(1)));
+        batches.push(std::mem::replace(&mut all, rest));
+    }
+    batches
+}

@@ -1,0 +1,122 @@
+//! Settling: outcomes are gathered into batches, and each batch is one transaction on the store's own connection.
+//!
+//! A slot of the pipeline is free again only when its outcome is durable, so that outcomes cannot pile up in memory.
+
+use super::backoff::Intervals;
+use super::charge::Outcome;
+use super::pipeline::Place;
+use super::run::Run;
+use super::{Engine, RunError};
+use crate::domain::charge::Attempt;
+use crate::domain::renewal::State;
+use crate::domain::settle::{Settling, settle};
+use crate::domain::settlement::Settlement;
+use crate::store::{Committed, GivenBack, Settled, StoreError};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often a batch is offered to a database that is away; after that the leases expire and the next run looks up.
+const SETTLE_TRIES: u32 = 5;
+
+/// What became of one attempt, on its way to the database.
+pub(super) struct Finished {
+    pub attempt: Committed<Attempt>,
+    pub outcome: Outcome,
+    /// The customer cancelled since the claim.
+    pub canceled: bool,
+    /// Given back when this is settled.
+    pub place: Option<Place>,
+}
+
+impl Engine {
+    /// Settles what arrives until every sender is gone.
+    pub(super) async fn settle_all(&self, run: &Run, mut finished: mpsc::Receiver<Finished>) -> Result<(), RunError> {
+        while let Some(first) = finished.recv().await {
+            let batch = self.gather(first, &mut finished).await;
+            self.settle_batch(run, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn gather(&self, first: Finished, finished: &mut mpsc::Receiver<Finished>) -> Vec<Finished> {
+        let mut batch = vec![first];
+        let linger = self.clock.sleep(self.limits.settle_linger);
+        tokio::pin!(linger);
+        while batch.len() < self.limits.settle_rows_max {
+            tokio::select! {
+                biased;
+                more = finished.recv() => match more {
+                    Some(one) => batch.push(one),
+                    None => break,
+                },
+                () = &mut linger => break,
+            }
+        }
+        batch
+    }
+
+    /// Decides and records one batch.
+    pub(super) async fn settle_batch(&self, run: &Run, batch: Vec<Finished>) -> Result<(), RunError> {
+        let now = self.now(run);
+        let new_id = || self.new_id();
+        let mut settlements = Vec::with_capacity(batch.len());
+        let mut given = Vec::new();
+        for finished in &batch {
+            let attempt = finished.attempt.get();
+            let at = Settling { policy: &self.policy, now, new_id: &new_id, canceled: finished.canceled };
+            match &finished.outcome {
+                Outcome::Learned(learned) => settlements.push(settle(attempt, State::Charging, learned, &at)?),
+                Outcome::GivenBack { why } => given.push(give_back(attempt, why.clone())),
+            }
+        }
+        if !given.is_empty() {
+            self.store.give_back(&given).await?;
+        }
+        if !settlements.is_empty() {
+            let settled = self.settle_durably(&settlements).await?;
+            report(run, &settlements, &settled);
+            self.progress.done(settlements.len() as u64);
+        }
+        // Durable now: their places are free.
+        batch.into_iter().for_each(|finished| drop(finished.place));
+        Ok(())
+    }
+
+    async fn settle_durably(&self, settlements: &[Settlement]) -> Result<Settled, StoreError> {
+        let mut waits = Intervals::new(Duration::from_secs(1), Duration::from_secs(8));
+        let mut tries = 1;
+        loop {
+            match self.store.settle(settlements).await {
+                Err(StoreError::Unreachable(err)) if tries < SETTLE_TRIES => {
+                    tracing::warn!(error = %err, "the database is away: {} outcomes wait for it", settlements.len());
+                    self.clock.sleep(waits.next(&*self.chance)).await;
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn give_back(attempt: &Attempt, note: String) -> GivenBack {
+    GivenBack { renewal_id: attempt.renewal.id, attempt_id: attempt.id, lease_epoch: attempt.lease_epoch, note }
+}
+
+fn report(run: &Run, settlements: &[Settlement], settled: &Settled) {
+    let written: HashSet<_> = settled.settled.iter().collect();
+    for settlement in settlements {
+        if written.contains(&settlement.renewal_id) {
+            run.report.settled(settlement);
+        } else {
+            tracing::warn!(
+                renewal.id = %settlement.renewal_id,
+                "renewal {}: another worker took over before this outcome was recorded; it is looked up again",
+                settlement.renewal_id
+            );
+        }
+    }
+    for renewal in &settled.period_not_moved {
+        tracing::error!(renewal.id = %renewal, "renewal {renewal} is paid, but its subscription was moved by somebody else");
+    }
+}

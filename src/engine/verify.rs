@@ -1,0 +1,26 @@
+//! Looking a payment up: the only place that decides.
+
+use super::Engine;
+use super::run::Run;
+use crate::domain::charge::Attempt;
+use crate::domain::verdict::{Verdict, judge};
+
+impl Engine {
+    /// One look-up, judged. Refused credentials stop the run: no later look-up can answer either.
+    pub(super) async fn look_up(&self, run: &Run, attempt: &Attempt) -> Verdict {
+        let found = self.gateway.payment(&attempt.renewal.payment_id).await;
+        let verdict = judge(attempt, &found, &self.policy);
+        if let Verdict::Unauthorized { why } = &verdict {
+            run.stop(format!("the gateway refused our credentials ({why})"));
+        }
+        verdict
+    }
+}
+
+/// Whether a verdict settles the attempt, or only says to look again.
+pub(super) fn is_definite(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Declined { .. } | Verdict::Cancelled { .. }
+    )
+}
