@@ -1,0 +1,14 @@
+-- What could be claimed now, and what the rest waits for.
+-- $1 now or NULL
+WITH clock AS MATERIALIZED (
+    SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
+)
+SELECT (SELECT count(*) FROM renewals WHERE state = 'due' AND next_attempt_at <= (SELECT now FROM clock)) AS due_now,
+    (SELECT count(*) FROM renewals WHERE state = 'due' AND waits_for_key) AS waits_for_key,
+    (SELECT min(next_attempt_at) FROM renewals WHERE state = 'due') AS next_attempt_at,
+    (SELECT min(a.started_at) FROM attempts a JOIN renewals r ON r.id = a.renewal_id
+        WHERE a.state = 'open' AND r.state = 'unknown') AS oldest_unknown,
+    (SELECT min(a.started_at) FROM attempts a JOIN renewals r ON r.id = a.renewal_id
+        WHERE a.state = 'open' AND r.state = 'charging' AND r.lease_until <= (SELECT now FROM clock))
+        AS oldest_unsettled,
+    (SELECT min(next_look_up_at) FROM renewals WHERE next_look_up_at IS NOT NULL) AS next_look_up_at

@@ -1,0 +1,5 @@
+-- $1 at most
+SELECT id::text, trigger, business_date, zone, status, actor, figures, error, started_at, finished_at
+FROM runs
+ORDER BY started_at DESC, id DESC
+LIMIT $1::bigint

@@ -1,0 +1,22 @@
+-- Renewals that wait, where something around them is no longer as it was when they began to.
+-- $1 now or NULL, $2 after: id, $3 at most
+SELECT r.id::text AS renewal_id, r.subscription_id, r.state, r.waits_for_key, r.next_attempt_at, r.access_until,
+    s.cancel_at_period_end, k.usable AS has_usable_key,
+    s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next
+FROM renewals r
+JOIN subscriptions s ON s.id = r.subscription_id
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable') AS usable) k
+WHERE r.state IN ('due', 'canceled')
+    AND r.id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+    AND (
+        (r.state = 'due' AND (
+            s.cancel_at_period_end
+            OR s.status = 'downgraded'
+            OR s.current_period_end <> r.period_start
+            OR r.access_until <= coalesce($1::timestamptz, clock_timestamp())
+            OR (r.waits_for_key AND k.usable)))
+        OR (r.state = 'canceled' AND NOT s.cancel_at_period_end
+            AND s.status <> 'downgraded' AND s.current_period_end = r.period_start))
+ORDER BY r.id
+LIMIT $3::bigint

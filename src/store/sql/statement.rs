@@ -1,0 +1,139 @@
+//! SQL as data: every statement by name, once for each database, and the values that it takes.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// One step's SQL in both dialects. Parameters are numbered and mean the same in both.
+///
+/// SQLite cannot change several tables in one statement, so there a file may hold several statements that share the
+/// parameters and run in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// The name of its files.
+    pub name: &'static str,
+    pub postgres: &'static str,
+    pub sqlite: &'static str,
+}
+
+macro_rules! statements {
+    ($($name:ident = $file:literal),+ $(,)?) => {
+        $(pub(crate) const $name: Statement = Statement {
+            name: $file,
+            postgres: include_str!(concat!("../postgres/", $file, ".sql")),
+            sqlite: include_str!(concat!("../sqlite/", $file, ".sql")),
+        };)+
+
+        /// Every statement there is: the conformance suite prepares each on each database.
+        pub const ALL_STATEMENTS: &[Statement] = &[$($name),+];
+    };
+}
+
+statements! {
+    ACCESS_FACTS = "access_facts",
+    ACCESS_RECORD = "access_record",
+    ATTEMPT_UNREADABLE = "attempt_unreadable",
+    BACKLOG_STATES = "backlog_states",
+    BACKLOG_TIMES = "backlog_times",
+    CLAIM_FACTS = "claim_facts",
+    CLAIM_RECORD = "claim_record",
+    CLOCK = "clock",
+    DUE_FACTS = "due_facts",
+    EVENTS_INSERT = "events_insert",
+    GIVE_BACK = "give_back",
+    IMPORT_BILLING_KEYS = "import_billing_keys",
+    IMPORT_CUSTOMERS = "import_customers",
+    IMPORT_PLANS = "import_plans",
+    IMPORT_SUBSCRIPTIONS = "import_subscriptions",
+    INSTALLATION_CREATE = "installation_create",
+    INSTALLATION_PIN = "installation_pin",
+    INSTALLATION_READ = "installation_read",
+    KNOWN_IDS = "known_ids",
+    LATE_FACTS = "late_facts",
+    LATE_LOOK_AGAIN = "late_look_again",
+    NEEDS_PERSON = "needs_person",
+    OBSERVE = "observe",
+    PLAN_RECORD = "plan_record",
+    RENEWALS_CHANGE = "renewals_change",
+    RUN_CLOSE = "run_close",
+    RUN_OPEN = "run_open",
+    RUN_READ = "run_read",
+    RUNS_LATEST = "runs_latest",
+    SCHEMA_APPLIED = "schema_applied",
+    SCHEMA_EXISTS = "schema_exists",
+    SETTLE_FACTS = "settle_facts",
+    SETTLE_RECORD = "settle_record",
+    SETTLE_WAKE = "settle_wake",
+    SWITCH_READ = "switch_read",
+    SWITCH_SET = "switch_set",
+    TAKE_OVER_FACTS = "take_over_facts",
+    TAKE_OVER_RECORD = "take_over_record",
+    TIMELINE_ATTEMPTS = "timeline_attempts",
+    TIMELINE_EVENTS = "timeline_events",
+    TIMELINE_FIND = "timeline_find",
+    TIMELINE_PAYMENTS = "timeline_payments",
+    TIMELINE_RENEWALS = "timeline_renewals",
+    TIMELINE_SUBSCRIPTION = "timeline_subscription",
+    WAITING_FACTS = "waiting_facts",
+}
+
+/// A value handed to a statement. Ids, dates and JSON travel as text and are cast where they arrive.
+#[derive(Clone)]
+pub(crate) enum Param {
+    Text(Option<String>),
+    Int(i64),
+    Time(Option<DateTime<Utc>>),
+}
+
+impl Param {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(Some(text.into()))
+    }
+
+    pub(crate) fn maybe_text(text: Option<impl Into<String>>) -> Self {
+        Self::Text(text.map(Into::into))
+    }
+
+    pub(crate) fn time(time: DateTime<Utc>) -> Self {
+        Self::Time(Some(time))
+    }
+
+    pub(crate) fn date(date: NaiveDate) -> Self {
+        Self::text(date.to_string())
+    }
+
+    /// Rows in bulk: one JSON array, however many there are.
+    pub(crate) fn rows<T: Serialize>(rows: &[T]) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(rows).map(Self::text)
+    }
+}
+
+/// A time as both databases take it inside JSON, and as SQLite keeps it: fixed width, so that it sorts.
+pub(crate) fn stamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// For `#[serde(serialize_with)]` on rows that travel in bulk.
+pub(crate) fn as_stamp<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&stamp(*time))
+}
+
+/// The same for a time that may be missing.
+pub(crate) fn as_stamp_opt<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => as_stamp(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_have_one_width_and_sort_as_the_times_do() {
+        let second = chrono::DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let later = second + chrono::TimeDelta::microseconds(1);
+        assert_eq!(stamp(second), "2025-10-09T08:53:20.000000Z");
+        assert!(stamp(second) < stamp(later));
+    }
+}

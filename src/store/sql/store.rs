@@ -1,0 +1,141 @@
+//! The port, method by method: each is one step of this folder.
+
+use super::{SqlStore, access, claim, import, installation, late, plan, read, resolve, runs, schema, settle};
+use crate::domain::access::{AccessChange, AccessFacts};
+use crate::domain::claim::RenewalChange;
+use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
+use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
+use crate::domain::settlement::{PaymentRecord, Settlement};
+use crate::store::read::{Backlog, RenewalRow, RunRow, Timeline};
+use crate::store::{
+    ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
+    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver, WaitingFacts,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use std::time::Duration;
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        installation::now(self).await
+    }
+
+    async fn check_schema(&self) -> Result<(), StoreError> {
+        schema::check_schema(self).await
+    }
+
+    async fn migrate(&self, payment_id_key: Option<SecretString>) -> Result<Migrated, StoreError> {
+        schema::migrate(self, payment_id_key).await
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        installation::installation(self).await
+    }
+
+    async fn pin(&self, wanted: &Pinned) -> Result<Pinned, StoreError> {
+        installation::pin(self, wanted).await
+    }
+
+    async fn switch(&self) -> Result<Switch, StoreError> {
+        installation::switch(self).await
+    }
+
+    async fn set_switch(&self, switch: &Switch) -> Result<(), StoreError> {
+        installation::set_switch(self, switch).await
+    }
+
+    async fn import(&self, batch: ImportBatch) -> Result<(), StoreError> {
+        import::import(self, batch).await
+    }
+
+    async fn known_ids(&self, ids: &ImportRefs) -> Result<ImportRefs, StoreError> {
+        import::known_ids(self, ids).await
+    }
+
+    async fn open_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        runs::open_run(self, run).await
+    }
+
+    async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError> {
+        runs::close_run(self, run).await
+    }
+
+    async fn due_facts(&self, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError> {
+        plan::due_facts(self, page).await
+    }
+
+    async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError> {
+        plan::record_plan(self, run, page).await
+    }
+
+    async fn waiting_facts(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<WaitingFacts>, StoreError> {
+        plan::waiting_facts(self, after, rows_max).await
+    }
+
+    async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError> {
+        plan::change_renewals(self, changes).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest, decide: ClaimDecider) -> Result<Claimed, StoreError> {
+        claim::claim(self, request, decide).await
+    }
+
+    async fn give_back(&self, given: &[GivenBack]) -> Result<(), StoreError> {
+        claim::give_back(self, given).await
+    }
+
+    async fn take_over(&self, run: RunId, rows_max: u32, lease: Duration) -> Result<Vec<TakenOver>, StoreError> {
+        resolve::take_over(self, run, rows_max, lease).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError> {
+        settle::settle(self, batch).await
+    }
+
+    async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
+        late::late_facts(self, rows_max).await
+    }
+
+    async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError> {
+        late::record_late(self, changes).await
+    }
+
+    async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError> {
+        late::observe(self, seen).await
+    }
+
+    async fn access_facts(
+        &self,
+        ended_before: DateTime<Utc>,
+        after: Option<SubscriptionId>,
+        rows_max: u32,
+    ) -> Result<Vec<AccessFacts>, StoreError> {
+        access::access_facts(self, ended_before, after, rows_max).await
+    }
+
+    async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError> {
+        access::record_access(self, changes).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        read::backlog(self).await
+    }
+
+    async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {
+        runs::runs(self, rows_max).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        runs::run(self, id).await
+    }
+
+    async fn needs_person(&self, rows_max: u32) -> Result<Vec<RenewalRow>, StoreError> {
+        read::needs_person(self, rows_max).await
+    }
+
+    async fn timeline(&self, id: &str) -> Result<Option<Timeline>, StoreError> {
+        read::timeline(self, id).await
+    }
+}

@@ -1,0 +1,11 @@
+-- Nothing turned up (or, with no next time, nothing more is expected): when to look again.
+-- $1 rows, $2 now
+UPDATE retired_payments
+SET next_look_up_at = l.value ->> 'next_look_up_at', look_ups = retired_payments.look_ups + 1
+FROM json_each($1) AS l
+WHERE l.value ->> 'retired' AND retired_payments.payment_id = l.value ->> 'payment_id';
+UPDATE renewals
+SET next_look_up_at = l.value ->> 'next_look_up_at', look_ups = renewals.look_ups + 1, updated_at = $2
+FROM json_each($1) AS l
+WHERE NOT l.value ->> 'retired' AND renewals.id = l.value ->> 'renewal_id'
+    AND renewals.state = l.value ->> 'from_state'

@@ -1,0 +1,11 @@
+-- Payments that were seen without the right to settle; the same sight is kept once.
+-- $1 payments, $2 now
+INSERT INTO observations (payment_id, renewal_id, status, amount, cancelled_amount, currency, transaction_id,
+    pg_tx_id, pg_provider, channel_type, paid_at, verified, seen_by, observed_at)
+SELECT p.value ->> 'payment_id', p.value ->> 'renewal_id', p.value ->> 'status', p.value ->> 'amount',
+    p.value ->> 'cancelled_amount', p.value ->> 'currency', p.value ->> 'transaction_id', p.value ->> 'pg_tx_id',
+    p.value ->> 'pg_provider', p.value ->> 'channel_type', p.value ->> 'paid_at', p.value ->> 'verified',
+    p.value ->> 'seen_by', $2
+FROM json_each($1) AS p
+WHERE true
+ON CONFLICT DO NOTHING

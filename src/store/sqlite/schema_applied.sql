@@ -1,0 +1,2 @@
+-- The migrations that were applied, with the fingerprints of their files.
+SELECT version, lower(hex(checksum)) AS checksum, success FROM _sqlx_migrations ORDER BY version

@@ -1,0 +1,2 @@
+-- The kill switch.
+SELECT paused_at, paused_by, paused_reason FROM controls
