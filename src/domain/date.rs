@@ -1,6 +1,6 @@
 //! Business dates: calendar dates and times of day in one zone, and the windows in which charges may start.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use std::fmt;
 
@@ -64,22 +64,35 @@ impl Zone {
     }
 
     /// The first instant whose local time is at or after `local`, which does not exist.
-    fn after_gap(&self, local: chrono::NaiveDateTime) -> DateTime<Utc> {
-        // A gap is shorter than a day: the wall clock shows less than `local` at one end and more at the other.
-        let (mut before, mut after) = (
-            Utc.from_utc_datetime(&local) - TimeDelta::hours(26),
-            Utc.from_utc_datetime(&local) + TimeDelta::hours(26),
-        );
-        while after - before > TimeDelta::microseconds(1) {
-            let middle = before + (after - before) / 2;
-            if middle.with_timezone(&self.0).naive_local() < local {
-                before = middle;
-            } else {
-                after = middle;
-            }
+    fn after_gap(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        // No zone is further than a day from UTC, and no gap is longer than a day.
+        let near = Utc.from_utc_datetime(&local);
+        self.shift_between(near - TimeDelta::hours(26), near + TimeDelta::hours(26)).unwrap_or(near)
+    }
+
+    /// The instant in `(before, after]` from which on the zone's clocks show something else; clocks change on whole
+    /// seconds, and at most once in so short a time.
+    fn shift_between(&self, before: DateTime<Utc>, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let offset =
+            |secs| Some(self.0.offset_from_utc_datetime(&DateTime::from_timestamp(secs, 0)?.naive_utc()).fix());
+        let (mut before, mut after) = (before.timestamp(), after.timestamp());
+        let old = offset(before)?;
+        if offset(after)? == old {
+            return None;
         }
-        // Clocks change on whole seconds.
-        after.with_nanosecond(0).filter(|whole| *whole > before).unwrap_or(after)
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            if offset(middle)? == old { before = middle } else { after = middle }
+        }
+        DateTime::from_timestamp(after, 0)
+    }
+
+    /// The second instant of a time of day that the clocks go back over.
+    fn again_at(&self, date: NaiveDate, time: NaiveTime) -> Option<DateTime<Utc>> {
+        match self.0.from_local_datetime(&date.and_time(time)) {
+            LocalResult::Ambiguous(_, again) => Some(again.to_utc()),
+            LocalResult::Single(_) | LocalResult::None => None,
+        }
     }
 }
 
@@ -152,12 +165,15 @@ pub fn first_allowed(
     if is_allowed(instant) {
         return Some(instant);
     }
-    // Charging can only become allowed when the window opens, the quiet time ends, or the clocks change at such a time.
+    // Charging can only become allowed when the window opens, the quiet time ends, or the clocks change.
     let openings = [Some(window.from), quiet.until, Some(NaiveTime::MIN)];
     let today = zone.date_of(instant);
     (0..=2)
         .filter_map(|days| today.checked_add_days(Days::new(days)))
-        .flat_map(|date| openings.into_iter().flatten().map(move |time| zone.at(date, time)))
+        .flat_map(|date| openings.into_iter().flatten().map(move |time| (date, time)))
+        .flat_map(|(date, time)| [Some(zone.at(date, time)), zone.again_at(date, time)])
+        .chain([zone.shift_between(instant, instant + TimeDelta::days(2))])
+        .flatten()
         .filter(|at| *at > instant && is_allowed(*at))
         .min()
 }
@@ -238,31 +254,47 @@ mod tests {
         assert_eq!(first_allowed(utc("2026-01-30T14:30:00Z"), seoul(), &quiet, &quiet), None);
     }
 
+    #[test]
+    fn an_hour_that_comes_twice_opens_twice() {
+        let new_york = Zone::parse("America/New_York").unwrap();
+        // On 1 November 2026 the hour from 01:00 comes twice, from 05:00 and from 06:00 UTC.
+        let first = |at, day| first_allowed(utc(at), new_york, &window(day), &window("12:00-13:00")).unwrap();
+        assert_eq!(first("2026-11-01T06:10:00Z", "01:30-01:45"), utc("2026-11-01T06:30:00Z"));
+        assert_eq!(first("2026-11-01T05:45:00Z", "00:30-01:45"), utc("2026-11-01T06:00:00Z"), "by the clocks alone");
+        // On 8 March 2026 the hour from 02:00 never comes.
+        assert_eq!(first("2026-03-08T05:00:00Z", "02:30-04:00"), utc("2026-03-08T07:00:00Z"));
+        assert_eq!(first("2026-03-08T05:00:00Z", "02:15-02:45"), utc("2026-03-09T06:15:00Z"));
+    }
+
     proptest! {
         #[test]
         fn the_first_allowed_instant_is_allowed_and_none_before_it_is(
-            secs in 1_700_000_000_i64..1_900_000_000, from in 0_u32..24, length in 1_u32..24, quiet_from in 0_u32..24,
-            zone in prop::sample::select(vec!["Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "America/Santiago"]),
+            change in prop::sample::select(vec![
+                ("Asia/Seoul", "2026-03-08T07:00:00Z"),
+                ("America/New_York", "2026-03-08T07:00:00Z"),
+                ("America/New_York", "2026-11-01T06:00:00Z"),
+                ("Europe/Berlin", "2026-10-25T01:00:00Z"),
+                ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
+                ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
+                ("America/Santiago", "2026-04-05T03:00:00Z"),
+                ("America/Santiago", "2026-09-06T04:00:00Z"),
+            ]),
+            minutes in -2000_i64..1000, from in 0_u32..96, length in 1_u32..96, quiet_from in 0_u32..96,
+            quiet_length in 1_u32..24,
         ) {
-            let zone = Zone::parse(zone).unwrap();
-            let hours = |from: u32, length: u32| window(&format!("{:02}:00-{:02}:00", from, (from + length) % 24));
-            let (day, quiet) = (hours(from, length), hours(quiet_from, 2));
-            let start = DateTime::from_timestamp(secs, 0).unwrap();
+            let (zone, changes_at) = (Zone::parse(change.0).unwrap(), utc(change.1));
+            let quarter = |count: u32| NaiveTime::from_num_seconds_from_midnight_opt(count % 96 * 900, 0).unwrap();
+            let quarters = |from: u32, length: u32| TimeWindow::between(quarter(from), quarter(from + length));
+            let (day, quiet) = (quarters(from, length), quarters(quiet_from, quiet_length));
+            let start = changes_at + TimeDelta::minutes(minutes);
             let is_allowed = |at| day.contains(zone.time_of(at)) && !quiet.contains(zone.time_of(at));
-            match first_allowed(start, zone, &day, &quiet) {
-                Some(first) => {
-                    prop_assert!(first >= start && is_allowed(first));
-                    let mut at = start;
-                    while at < first {
-                        prop_assert!(!is_allowed(at), "{at} was allowed already");
-                        at += TimeDelta::minutes(10);
-                    }
-                }
-                None => {
-                    for minutes in (0..1440).step_by(10) {
-                        prop_assert!(!is_allowed(start + TimeDelta::minutes(minutes)));
-                    }
-                }
+            let first = first_allowed(start, zone, &day, &quiet);
+            prop_assert!(first.is_none_or(|first| first >= start && is_allowed(first)));
+            let end = first.unwrap_or(start + TimeDelta::days(2));
+            let mut at = start;
+            while at < end {
+                prop_assert!(!is_allowed(at), "{at} was allowed already");
+                at += TimeDelta::minutes(5);
             }
         }
 

@@ -142,9 +142,10 @@ impl Decline {
         }
     }
 
-    /// Not a decline at all: the outcome may be a success. Look up, wait.
+    /// Not a decline at all: the outcome may be a success. Look up, wait. What needs a person does not wait: by its
+    /// reason a failed cancel is a time-out too, and the customer's money is already gone.
     pub fn is_uncertain(&self) -> bool {
-        matches!(self.reason, Reason::DuplicateOrder | Reason::Timeout | Reason::InProgress)
+        matches!(self.reason, Reason::DuplicateOrder | Reason::Timeout | Reason::InProgress) && !self.needs_person()
     }
 
     /// Our contract or credentials with the payment gateway: no customer's fault, and nobody's card will do better.

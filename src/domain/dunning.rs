@@ -1,7 +1,7 @@
 //! The ladder of later attempts after a decline, as one pure function.
 
 use super::date::{TimeWindow, Zone, first_allowed};
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 pub use super::decline::DeclineClass;
 
@@ -107,16 +107,23 @@ fn rung(
     })
 }
 
-/// The next wait of minutes or hours, while the day has one left.
+/// The next wait of minutes or hours, while the day that it ends on has a retry left.
 fn transient_step(history: &History, now: DateTime<Utc>, zone: Zone, policy: &DunningPolicy) -> Option<DateTime<Utc>> {
-    let today = zone.date_of(now);
-    let is_todays = |past: &&PastDecline| past.class == DeclineClass::Transient && zone.date_of(past.at) == today;
-    let retried_today = history.declines.iter().filter(is_todays).count();
-    if retried_today >= policy.transient_per_day_max as usize {
-        return None;
-    }
-    let wait = policy.transient_after.get(retried_today)?;
-    allowed(now + (*wait).max(RETRY_MIN), zone, policy)
+    let is_on = |at: DateTime<Utc>, day: NaiveDate| zone.date_of(at) == day;
+    let (earlier, today) = (&history.declines, zone.date_of(now));
+    let is_todays = |past: &&PastDecline| past.class == DeclineClass::Transient && is_on(past.at, today);
+    let wait = policy.transient_after.get(earlier.iter().filter(is_todays).count())?;
+    let next = allowed(now + (*wait).max(RETRY_MIN), zone, policy)?;
+
+    // Counted on the day of the retry: what the evening leaves over is tried the next morning, and is one of its three.
+    // Every attempt that follows a transient decline counts, a rung of the ladder too.
+    let day = zone.date_of(next);
+    let attempts = earlier.iter().skip(1).map(|past| past.at).chain([now]);
+    let retries = earlier.iter().zip(attempts);
+    let retries = retries.filter(|(before, at)| before.class == DeclineClass::Transient && is_on(*at, day)).count();
+    let is_spent = |past: &PastDecline| past.class != DeclineClass::Transient && is_on(past.at, day);
+    let has_room = retries < policy.transient_per_day_max as usize && !earlier.iter().any(is_spent);
+    has_room.then_some(next)
 }
 
 fn allowed(at: DateTime<Utc>, zone: Zone, policy: &DunningPolicy) -> Option<DateTime<Utc>> {
@@ -151,6 +158,7 @@ impl Default for DunningPolicy {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn seoul() -> Zone {
         Zone::parse("Asia/Seoul").unwrap()
@@ -206,6 +214,63 @@ mod tests {
     }
 
     #[test]
+    fn a_day_has_three_transient_retries_wherever_they_come_from() {
+        let (retries, _) = ladder(DeclineClass::Transient, at(1, "20:45"), at(20, "00:00"));
+        let second_day = [at(2, "09:00"), at(2, "09:30"), at(2, "11:30")];
+        assert_eq!(retries[..4], [&second_day[..], &[at(4, "10:00")]].concat(), "the evening's retry is the first");
+        let (retries, end) = ladder(DeclineClass::Transient, at(1, "10:00"), at(20, "00:00"));
+        assert_eq!(retries[3..6], [at(2, "10:00"), at(2, "10:30"), at(2, "12:30")]);
+        assert_eq!(retries.len() + 1, 15, "attempts in all, the first included");
+        assert_eq!(end, Outcome::GiveUp(GiveUpReason::AttemptsOver));
+    }
+
+    #[test]
+    fn a_card_that_said_no_today_is_not_tried_again_today_after_a_fault() {
+        let soft = PastDecline { at: at(1, "10:00"), class: DeclineClass::Soft };
+        let history = History { first_declined_at: Some(soft.at), declines: vec![soft] };
+        let policy = DunningPolicy::default();
+        let next = next_attempt(DeclineClass::Transient, &history, at(1, "15:00"), at(20, "00:00"), seoul(), &policy);
+        assert_eq!(next, Outcome::RetryAt(at(2, "10:00")));
+    }
+
+    #[test]
+    fn a_rung_that_was_missed_is_not_caught_up_with() {
+        let soft = PastDecline { at: at(1, "10:00"), class: DeclineClass::Soft };
+        let history = History { first_declined_at: Some(soft.at), declines: vec![soft] };
+        let (policy, late) = (DunningPolicy::default(), at(5, "11:00"));
+        let next = |class| next_attempt(class, &history, late, at(20, "00:00"), seoul(), &policy);
+        assert_eq!(next(DeclineClass::Soft), Outcome::RetryAt(at(6, "10:00")));
+        assert_eq!(next(DeclineClass::Unknown), Outcome::GiveUp(GiveUpReason::LadderOver));
+        assert_eq!(next(DeclineClass::Config), next(DeclineClass::Unknown));
+    }
+
+    #[test]
+    fn a_time_of_day_in_the_quiet_time_waits_for_its_end() {
+        let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+        let night = DunningPolicy { time_of_day: hour(0), window: TimeWindow::ALWAYS, ..DunningPolicy::default() };
+        let next = |policy: &DunningPolicy| {
+            next_attempt(DeclineClass::Soft, &History::default(), at(1, "10:00"), at(20, "00:00"), seoul(), policy)
+        };
+        assert_eq!(next(&night), Outcome::RetryAt(at(2, "01:00")));
+        let never = DunningPolicy { window: night.quiet, ..night };
+        assert_eq!(next(&never), Outcome::GiveUp(GiveUpReason::LadderOver), "no time is left: none is invented");
+    }
+
+    #[test]
+    fn attempts_older_than_the_limits_days_do_not_count() {
+        let decline =
+            |hours| PastDecline { at: at(1, "10:00") + TimeDelta::hours(hours), class: DeclineClass::Transient };
+        let history = History { first_declined_at: Some(at(1, "10:00")), declines: (0..14).map(decline).collect() };
+        let next = |days: u32, now: u32| {
+            let policy = DunningPolicy { soft_days: vec![days], ..DunningPolicy::default() };
+            let now = at(1, "12:00") + TimeDelta::days(i64::from(now));
+            next_attempt(DeclineClass::Soft, &history, now, now + TimeDelta::days(90), seoul(), &policy)
+        };
+        assert_eq!(next(29, 20), Outcome::GiveUp(GiveUpReason::AttemptsOver));
+        assert_eq!(next(31, 20), Outcome::RetryAt(at(1, "10:00") + TimeDelta::days(31)));
+    }
+
+    #[test]
     fn nothing_is_planned_after_access_ends() {
         let (retries, end) = ladder(DeclineClass::Soft, at(1, "10:05"), at(6, "10:00"));
         assert_eq!(retries, [at(2, "10:00"), at(4, "10:00")]);
@@ -222,12 +287,19 @@ mod tests {
             let policy = DunningPolicy { soft_days: (1..=40).collect(), ..DunningPolicy::default() };
             let start = at(1, "00:00") + TimeDelta::minutes(minutes);
             let (mut history, mut now, mut attempts) = (History::default(), start, vec![start]);
+            let mut retries_a_day: BTreeMap<NaiveDate, u32> = BTreeMap::new();
+            let mut said_no: BTreeSet<NaiveDate> = BTreeSet::new();
             for class in classes {
                 let until = start + TimeDelta::days(60);
                 let Outcome::RetryAt(next) = next_attempt(class, &history, now, until, seoul(), &policy) else { break };
                 prop_assert!(next >= now + RETRY_MIN);
                 prop_assert!(policy.window.contains(seoul().time_of(next)) && !policy.quiet.contains(seoul().time_of(next)));
-                if class != DeclineClass::Transient {
+                if class == DeclineClass::Transient {
+                    let retries = retries_a_day.entry(seoul().date_of(next)).or_default();
+                    *retries += 1;
+                    prop_assert!(*retries <= 3, "{retries} transient retries on {next}");
+                } else {
+                    prop_assert!(said_no.insert(seoul().date_of(now)), "two answers of the card on {now}");
                     prop_assert!(seoul().date_of(next) > seoul().date_of(now), "one attempt a day");
                 }
                 history.first_declined_at.get_or_insert(now);
@@ -238,6 +310,24 @@ mod tests {
             for (index, first) in attempts.iter().enumerate() {
                 let inside = attempts[index..].iter().filter(|other| **other - *first < TimeDelta::days(30)).count();
                 prop_assert!(inside <= 15, "{inside} attempts in 30 days");
+            }
+        }
+
+        #[test]
+        fn a_later_decline_is_never_tried_sooner(
+            class in prop::sample::select(vec![DeclineClass::Soft, DeclineClass::Unknown]),
+            minutes in 0_i64..14_400, later in 1_i64..14_400,
+        ) {
+            let first = PastDecline { at: at(1, "10:05"), class };
+            let history = History { first_declined_at: Some(first.at), declines: vec![first] };
+            let policy = DunningPolicy::default();
+            let next = |minutes| {
+                let now = first.at + TimeDelta::minutes(minutes);
+                next_attempt(class, &history, now, at(28, "00:00"), seoul(), &policy)
+            };
+            match (next(minutes), next(minutes + later)) {
+                (Outcome::RetryAt(sooner), Outcome::RetryAt(after)) => prop_assert!(sooner <= after),
+                (sooner, after) => prop_assert_eq!(after, Outcome::GiveUp(GiveUpReason::LadderOver), "{:?}", sooner),
             }
         }
     }

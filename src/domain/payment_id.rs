@@ -6,6 +6,7 @@
 use super::ids::{PaymentId, SubscriptionId};
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
+use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -61,8 +62,10 @@ pub fn derive(
 }
 
 fn hash(key: &PaymentIdKey, fields: &[&str]) -> [u8; 32] {
-    // HMAC takes keys of every length; the fallback cannot be reached, and would only be another fixed key.
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).unwrap_or_else(|_| Hmac::new(&[0; 64].into()));
+    // A key of a whole block cannot be refused; HMAC itself fills a shorter one with zeros.
+    let mut block = [0; 64];
+    block[..key.0.len()].copy_from_slice(&key.0);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new(&block.into());
     for field in fields {
         // Lengths first: no two lists of fields give the same bytes.
         mac.update(&(field.len() as u64).to_be_bytes());

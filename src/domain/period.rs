@@ -1,7 +1,7 @@
 //! Periods: the next one starts where the last one ended, never at "now", and months keep their anchor day.
 
 use super::date::Zone;
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use std::fmt;
 
 /// How long a period is: calendar days, or calendar months.
@@ -58,7 +58,8 @@ impl Interval {
     /// The end of the period that starts at `start`.
     ///
     /// Days are calendar days of the zone. Months keep `anchor_day` (1 to 31), or the last day of a month that is
-    /// shorter. Both keep the time of day of `start` in the zone.
+    /// shorter. Both keep the time of day of `start` in the zone; a period that starts with its day, at whatever time
+    /// the clocks let that day begin, ends with the start of a day.
     ///
     /// # Errors
     /// [`PeriodError::Range`] beyond the calendar.
@@ -71,7 +72,10 @@ impl Interval {
             }
         };
         let end = end.ok_or(PeriodError::Range(start))?;
-        Ok(zone.at(end, zone.time_of(start)))
+        // Where a clock change skips midnight a day begins at 01:00; keeping that would shift every later period. It
+        // cannot be told from a period that always ends at 01:00, which moves to midnight: far fewer are sold like that.
+        let time = if zone.start_of(date) == start { NaiveTime::MIN } else { zone.time_of(start) };
+        Ok(zone.at(end, time))
     }
 }
 
@@ -117,7 +121,6 @@ fn last_day(date: NaiveDate) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::NaiveTime;
     use proptest::prelude::*;
 
     const ZONES: [&str; 6] =
@@ -179,6 +182,30 @@ mod tests {
     }
 
     #[test]
+    fn a_midnight_that_the_clocks_skip_does_not_shift_the_periods_after_it() {
+        // On 6 September 2026 the day begins at 01:00 in Santiago.
+        let santiago = zone("America/Santiago");
+        let mut end = santiago.start_of(date("2026-08-31"));
+        for (interval, days) in [(Interval::Days(1), 1..=10), (Interval::Days(7), 17..=17)] {
+            for day in days {
+                end = interval.next_end(end, 1, santiago).unwrap();
+                assert_eq!(end, santiago.start_of(NaiveDate::from_ymd_opt(2026, 9, day).unwrap()));
+            }
+        }
+        let monthly = Interval::Months(1).next_end(santiago.start_of(date("2026-08-06")), 6, santiago).unwrap();
+        let after = Interval::Months(1).next_end(monthly, 6, santiago).unwrap();
+        assert_eq!((monthly, after), (santiago.start_of(date("2026-09-06")), santiago.start_of(date("2026-10-06"))));
+    }
+
+    #[test]
+    fn an_anchor_outside_the_calendar_is_the_nearest_day() {
+        let seoul = zone("Asia/Seoul");
+        let end = |anchor| Interval::Months(1).next_end(seoul.start_of(date("2026-01-15")), anchor, seoul).unwrap();
+        assert_eq!(end(0), seoul.start_of(date("2026-02-01")));
+        assert_eq!(end(u8::MAX), seoul.start_of(date("2026-02-28")));
+    }
+
+    #[test]
     fn a_leap_day_comes_back_in_a_leap_year() {
         let seoul = zone("Asia/Seoul");
         let mut end = seoul.start_of(date("2024-02-29"));
@@ -206,7 +233,8 @@ mod tests {
     proptest! {
         #[test]
         fn months_in_steps_never_drift(
-            year in 2000_i32..2100, month in 1_u32..=12, anchor in 1_u8..=31, hour in 0_u32..24,
+            year in 2000_i32..2100, month in 1_u32..=12, anchor in 1_u8..=31,
+            hour in prop_oneof![Just(0_u32), 2_u32..24],
             steps in 1_u32..60, name in prop::sample::select(ZONES.to_vec()),
         ) {
             let zone = zone(name);
@@ -218,7 +246,8 @@ mod tests {
                 prop_assert!(next > end, "the end is after the start");
                 let expected = anchored(first.checked_add_months(Months::new(step)).unwrap(), anchor);
                 // Where a clock change skips the time (or, in Apia, the day), the first instant after it counts.
-                prop_assert_eq!(next, zone.at(expected, zone.time_of(end)));
+                let time = if hour == 0 { NaiveTime::MIN } else { zone.time_of(end) };
+                prop_assert_eq!(next, zone.at(expected, time));
                 end = next;
             }
         }

@@ -2,7 +2,6 @@
 
 use super::{Decline, DeclineClass, MatchedBy, Reason};
 use regex::Regex;
-use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -21,7 +20,7 @@ pub struct DeclineTableError {
 /// The classes and reasons of known codes, the older names of providers, and the rules on messages.
 #[derive(Debug)]
 pub struct DeclineTables {
-    codes: HashMap<String, HashMap<String, Meaning>>,
+    codes: Codes,
     aliases: HashMap<String, String>,
     rules: Vec<Rule>,
 }
@@ -35,32 +34,18 @@ struct Meaning {
 /// A rule on the message; compiled when it is first asked, because most declines are known by their code.
 #[derive(Debug)]
 struct Rule {
-    meaning: Meaning,
+    /// `None`: the text is known to be one that must not be acted on.
+    meaning: Option<Meaning>,
     pattern: String,
+    line: u64,
     compiled: OnceLock<Option<Regex>>,
 }
 
-#[derive(Deserialize)]
-struct CodeRow {
-    pg_provider: String,
-    pg_code: String,
-    class: String,
-    reason: String,
-}
+const CODES: &str = "decline-codes";
+const MESSAGES: &str = "decline-messages";
+const ALIASES: &str = "decline-aliases";
 
-#[derive(Deserialize)]
-struct AliasRow {
-    pg_provider: String,
-    use_table_of: String,
-}
-
-#[derive(Deserialize)]
-struct RuleRow {
-    class_or_drop: String,
-    reason: String,
-    regex_on_lowercased_text_without_whitespace: String,
-    act_on_message: String,
-}
+type Codes = HashMap<String, HashMap<String, Meaning>>;
 
 impl DeclineTables {
     /// The tables that are compiled in.
@@ -68,45 +53,35 @@ impl DeclineTables {
     /// # Errors
     /// [`DeclineTableError`] names the table and the line.
     pub fn built_in() -> Result<Self, DeclineTableError> {
-        Self::parse(
+        // A test compiles these patterns; a start of the program need not.
+        Self::read(
             include_str!("../../../config/decline-codes.csv"),
             include_str!("../../../config/decline-messages.csv"),
             include_str!("../../../config/decline-aliases.csv"),
         )
     }
 
-    /// Reads the three tables.
+    /// Reads the three tables, for instance a person's own, and compiles every pattern.
     ///
     /// # Errors
-    /// [`DeclineTableError`] names the table and the line of the first class, reason or pattern that makes no sense.
+    /// [`DeclineTableError`] names the table and the line of the first class, reason, word or pattern that makes no
+    /// sense, that stands twice, or that points at a table that is not there.
     pub fn parse(codes: &str, messages: &str, aliases: &str) -> Result<Self, DeclineTableError> {
-        let mut tables = Self { codes: HashMap::new(), aliases: HashMap::new(), rules: Vec::new() };
-        for (line, row) in rows::<CodeRow>("decline-codes", codes)? {
-            let meaning = meaning("decline-codes", line, &row.class, &row.reason)?;
-            tables.codes.entry(row.pg_provider).or_default().insert(row.pg_code, meaning);
-        }
-        for (_, row) in rows::<AliasRow>("decline-aliases", aliases)? {
-            tables.aliases.insert(row.pg_provider, row.use_table_of);
-        }
-        for (line, row) in rows::<RuleRow>("decline-messages", messages)? {
-            // Rules that may only annotate, and those about messages that are no charge, never act.
-            if row.act_on_message == "yes" && row.class_or_drop != "drop" {
-                let meaning = meaning("decline-messages", line, &row.class_or_drop, &row.reason)?;
-                let pattern = row.regex_on_lowercased_text_without_whitespace;
-                tables.rules.push(Rule { meaning, pattern, compiled: OnceLock::new() });
-            }
-        }
+        let tables = Self::read(codes, messages, aliases)?;
+        tables.check_patterns()?;
         Ok(tables)
     }
 
-    /// Compiles every pattern: what a file of one's own is checked by before it is used.
-    ///
-    /// # Errors
-    /// [`DeclineTableError`] with the first pattern that is none; its line counts acting rules only.
-    pub fn check_patterns(&self) -> Result<(), DeclineTableError> {
-        let bad = self.rules.iter().zip(1..).find(|(rule, _)| rule.regex().is_none());
-        bad.map_or(Ok(()), |(rule, line)| {
-            Err(error("decline-messages", line, format!("bad pattern {:?}", rule.pattern)))
+    fn read(codes: &str, messages: &str, aliases: &str) -> Result<Self, DeclineTableError> {
+        let codes = read_codes(codes)?;
+        let aliases = read_aliases(aliases, &codes)?;
+        Ok(Self { codes, aliases, rules: read_rules(messages)? })
+    }
+
+    fn check_patterns(&self) -> Result<(), DeclineTableError> {
+        let bad = self.rules.iter().find(|rule| rule.regex().is_none());
+        bad.map_or(Ok(()), |rule| {
+            Err(error(MESSAGES, rule.line, format!("{:?} is not a regular expression", rule.pattern)))
         })
     }
 
@@ -137,7 +112,8 @@ impl DeclineTables {
     fn by_message(&self, message: &str) -> Option<(Meaning, MatchedBy)> {
         let text: String = message.to_lowercase().chars().filter(|c| !c.is_whitespace()).take(MESSAGE_MAX).collect();
         let matches = |rule: &&Rule| rule.regex().is_some_and(|regex| regex.is_match(&text));
-        self.rules.iter().find(matches).map(|rule| (rule.meaning, MatchedBy::Message))
+        // The first rule that matches decides, also when it says "do not act": the merchant's limit is not the card's.
+        self.rules.iter().find(matches)?.meaning.map(|meaning| (meaning, MatchedBy::Message))
     }
 }
 
@@ -147,17 +123,82 @@ impl Rule {
     }
 }
 
-fn rows<T: for<'de> Deserialize<'de>>(table: &'static str, text: &str) -> Result<Vec<(u64, T)>, DeclineTableError> {
+fn read_codes(text: &str) -> Result<Codes, DeclineTableError> {
+    let mut codes = Codes::new();
+    each_row(CODES, text, ["pg_provider", "pg_code", "class", "reason"], |line, [provider, code, class, reason]| {
+        let meaning = meaning(CODES, line, class, reason)?;
+        if !codes.contains_key(provider) {
+            codes.insert(provider.to_owned(), HashMap::new());
+        }
+        match codes.get_mut(provider).and_then(|known| known.insert(code.to_owned(), meaning)) {
+            None => Ok(()),
+            Some(_) => Err(error(CODES, line, format!("{provider} {code} stands twice"))),
+        }
+    })?;
+    Ok(codes)
+}
+
+fn read_aliases(text: &str, codes: &Codes) -> Result<HashMap<String, String>, DeclineTableError> {
+    let mut aliases = HashMap::new();
+    each_row(ALIASES, text, ["pg_provider", "use_table_of"], |line, [provider, table]| {
+        if !codes.contains_key(table) {
+            return Err(error(ALIASES, line, format!("{table:?} has no table of codes")));
+        }
+        aliases.insert(provider.to_owned(), table.to_owned());
+        Ok(())
+    })?;
+    Ok(aliases)
+}
+
+fn read_rules(text: &str) -> Result<Vec<Rule>, DeclineTableError> {
+    const COLUMNS: [&str; 4] =
+        ["class_or_drop", "reason", "regex_on_lowercased_text_without_whitespace", "act_on_message"];
+    let mut rules = Vec::new();
+    each_row(MESSAGES, text, COLUMNS, |line, [class, reason, pattern, act]| {
+        let acts = match act {
+            "yes" => true,
+            "no" => false,
+            other => return Err(error(MESSAGES, line, format!("{other:?} is neither yes nor no"))),
+        };
+        // `drop` is for texts that are about no charge; their reasons are outside the vocabulary.
+        let meaning = match class {
+            "drop" => None,
+            class => Some(meaning(MESSAGES, line, class, reason)?),
+        };
+        let pattern = pattern.to_owned();
+        rules.push(Rule { meaning: meaning.filter(|_| acts), pattern, line, compiled: OnceLock::new() });
+        Ok(())
+    })?;
+    Ok(rules)
+}
+
+/// Hands the named columns of every row to `take`. One record is used for all rows: five thousand are read at every
+/// start of the program.
+fn each_row<const N: usize>(
+    table: &'static str,
+    text: &str,
+    columns: [&str; N],
+    mut take: impl FnMut(u64, [&str; N]) -> Result<(), DeclineTableError>,
+) -> Result<(), DeclineTableError> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().cloned().map_err(|err| error(table, 1, err.to_string()))?;
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record =
-            record.map_err(|err| error(table, err.position().map_or(0, csv::Position::line), err.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push((line, record.deserialize(Some(&headers)).map_err(|err| error(table, line, err.to_string()))?));
+    let headers = reader.headers().map_err(|err| error(table, 1, err.to_string()))?;
+    let mut indices = [0; N];
+    for (index, column) in indices.iter_mut().zip(columns) {
+        let found = headers.iter().position(|header| header == column);
+        *index = found.ok_or_else(|| error(table, 1, format!("there is no column {column}")))?;
     }
-    Ok(rows)
+    let mut record = csv::StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                let line = record.position().map_or(line, csv::Position::line);
+                take(line, indices.map(|index| record.get(index).unwrap_or_default()))?;
+            }
+            Err(err) => return Err(error(table, err.position().map_or(line, csv::Position::line), err.to_string())),
+        }
+    }
 }
 
 fn meaning(table: &'static str, line: u64, class: &str, reason: &str) -> Result<Meaning, DeclineTableError> {
@@ -172,7 +213,12 @@ fn error(table: &'static str, line: u64, problem: String) -> DeclineTableError {
 
 /// What others wrote, safe for a log line and a table cell.
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
+    text.chars().filter(|c| !c.is_control() && !turns_or_breaks_lines(*c)).take(MESSAGE_MAX).collect()
+}
+
+/// Line separators, and marks that change the direction of the text after them.
+fn turns_or_breaks_lines(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -200,11 +246,36 @@ mod tests {
         }
         let expected = [("config", 1680), ("hard", 508), ("soft", 227), ("transient", 560), ("unknown", 2042)];
         assert_eq!(counts, BTreeMap::from(expected));
-        assert_eq!(tables.rules.len(), 20, "rules that may act");
+        assert_eq!(tables.rules.len(), 95);
+        assert_eq!(tables.rules.iter().filter(|rule| rule.meaning.is_some()).count(), 20, "rules that may act");
         tables.check_patterns().unwrap();
         for target in tables.aliases.values() {
             assert!(tables.codes.contains_key(target), "{target} has no table");
         }
+    }
+
+    #[test]
+    fn no_provider_has_lost_a_row() {
+        let mut counts: Vec<(&str, usize)> =
+            tables().codes.iter().map(|(name, codes)| (name.as_str(), codes.len())).collect();
+        counts.sort_unstable();
+        let expected = [
+            ("DANAL", 172),
+            ("DANAL_TPAY", 1030),
+            ("EXIMBAY_V2", 22),
+            ("INICIS_V2", 1198),
+            ("KAKAOPAY", 939),
+            ("KCP_V2", 423),
+            ("KICC_V2", 9),
+            ("KSNET", 6),
+            ("MOBILIANS", 83),
+            ("NAVERPAY", 12),
+            ("NICE_V2", 301),
+            ("PAYPAL_V2", 157),
+            ("TOSSPAYMENTS", 101),
+            ("UPLUS", 564),
+        ];
+        assert_eq!(counts, expected);
     }
 
     #[test]
@@ -230,6 +301,49 @@ mod tests {
     }
 
     #[test]
+    fn the_first_rule_that_knows_a_message_decides_even_if_it_says_to_do_nothing() {
+        let classify = |message| tables().classify(None, None, Some(message));
+        // Each of these also holds the words of a later rule that would act.
+        for merchants_or_unclear in [
+            "가맹점 한도 초과",
+            "비밀번호 오류 횟수 초과",
+            "계좌 잔액부족 또는 해지계좌",
+            "포인트 한도초과",
+            "일시정지카드",
+        ] {
+            let decline = classify(merchants_or_unclear);
+            assert_eq!(
+                (decline.class, decline.matched_by),
+                (DeclineClass::Unknown, MatchedBy::Nothing),
+                "{merchants_or_unclear}"
+            );
+        }
+        for (message, class, reason) in [
+            ("한도초과", DeclineClass::Soft, Reason::OverLimit),
+            ("통장 잔액 부족", DeclineClass::Soft, Reason::InsufficientFunds),
+            ("유효기간 만료", DeclineClass::Hard, Reason::CardExpired),
+            ("도난 카드", DeclineClass::Hard, Reason::LostOrStolen),
+            ("거래정지 카드", DeclineClass::Hard, Reason::SuspendedCard),
+            ("카드사 점검 중", DeclineClass::Transient, Reason::IssuerUnavailable),
+            ("중복된 주문번호", DeclineClass::Unknown, Reason::DuplicateOrder),
+        ] {
+            let decline = classify(message);
+            assert_eq!(
+                (decline.class, decline.reason, decline.matched_by),
+                (class, reason, MatchedBy::Message),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_message_stops_a_channel() {
+        for rule in &tables().rules {
+            assert!(rule.meaning.is_none_or(|meaning| meaning.class != DeclineClass::Config), "line {}", rule.line);
+        }
+    }
+
+    #[test]
     fn what_may_be_a_success_is_no_decline() {
         let duplicate = tables().classify(Some("TOSSPAYMENTS"), Some("ALREADY_PROCESSED_PAYMENT"), None);
         assert!(duplicate.is_uncertain() && !duplicate.stops_channel() && !duplicate.needs_person());
@@ -237,18 +351,56 @@ mod tests {
 
     #[test]
     fn a_cancel_that_failed_needs_a_person_under_every_name_of_its_provider() {
-        for provider in ["KCP_V2", "KCP", "KCP_BILLING"] {
-            assert!(tables().classify(Some(provider), Some("9048"), None).needs_person(), "{provider}");
+        let tables = tables();
+        let older_names = tables.aliases.iter().filter(|(_, table)| *table == "KCP_V2").map(|(name, _)| name.as_str());
+        let names: Vec<&str> = older_names.chain(["KCP_V2"]).collect();
+        assert_eq!(names.len(), 5);
+        for provider in names {
+            let decline = tables.classify(Some(provider), Some("9048"), None);
+            assert!(decline.needs_person() && !decline.is_uncertain(), "{provider}: nobody waits for a look-up first");
         }
-        assert!(!tables().classify(Some("INICIS_V2"), Some("9048"), None).needs_person());
+        for other in ["INICIS_V2", "KAKAOPAY"] {
+            assert!(!tables.classify(Some(other), Some("9048"), None).needs_person(), "{other}");
+        }
+        // 9047: the same, and the cancel worked. To be looked up, like every time-out.
+        assert!(tables.classify(Some("KCP_V2"), Some("9047"), None).is_uncertain());
     }
 
     #[test]
     fn a_bad_line_is_named() {
-        let codes = "pg_provider,pg_code,class,reason\nA,1,soft,insufficient_funds\nA,2,sofd,insufficient_funds\n";
-        let rules = "class_or_drop,reason,regex_on_lowercased_text_without_whitespace,act_on_message\n";
-        let err = DeclineTables::parse(codes, rules, "pg_provider,use_table_of\n").unwrap_err();
-        assert_eq!(err.to_string(), "decline-codes, line 3: \"sofd\" is not a class");
+        const CODE: &str = "pg_provider,pg_code,class,reason\nA,1,soft,over_limit\n";
+        const RULE: &str = "class_or_drop,reason,regex_on_lowercased_text_without_whitespace,act_on_message\n";
+        const ALIAS: &str = "pg_provider,use_table_of\n";
+        assert!(DeclineTables::parse(CODE, RULE, ALIAS).is_ok());
+        for (code, rule, alias, expected) in [
+            ("A,2,sofd,over_limit", "", "", "decline-codes, line 3: \"sofd\" is not a class"),
+            ("A,2,soft,over", "", "", "decline-codes, line 3: \"over\" is not a reason"),
+            ("A,1,hard,card_expired", "", "", "decline-codes, line 3: A 1 stands twice"),
+            ("A,2", "", "", "decline-codes, line 3: "),
+            ("", "soft,over_limit,[,yes", "", "decline-messages, line 2: \"[\" is not a regular expression"),
+            ("", "drop,not_charge,ok,no\nsoft,over_limit,(,no", "", "decline-messages, line 3: \"(\""),
+            ("", "soft,over_limit,x,maybe", "", "decline-messages, line 2: \"maybe\" is neither yes nor no"),
+            ("", "drip,over_limit,x,yes", "", "decline-messages, line 2: \"drip\" is not a class"),
+            ("A,\"", "", "", "decline-codes, line 3: "),
+            ("", "", "B,C", "decline-aliases, line 2: \"C\" has no table of codes"),
+        ] {
+            let err =
+                DeclineTables::parse(&format!("{CODE}{code}"), &format!("{RULE}{rule}"), &format!("{ALIAS}{alias}"))
+                    .unwrap_err()
+                    .to_string();
+            assert!(err.starts_with(expected), "{err}");
+        }
+        let err = DeclineTables::parse("pg_provider,code,class,reason\n", RULE, ALIAS).unwrap_err();
+        assert_eq!(err.to_string(), "decline-codes, line 1: there is no column pg_code");
+    }
+
+    #[test]
+    fn a_rule_about_no_charge_never_acts() {
+        let rules = "class_or_drop,reason,regex_on_lowercased_text_without_whitespace,act_on_message\n\
+                     drop,not_charge,refund,yes\nsoft,over_limit,limit,yes\n";
+        let tables = DeclineTables::parse("pg_provider,pg_code,class,reason\n", rules, "pg_provider,use_table_of\n");
+        let matched = |message| tables.as_ref().unwrap().classify(None, None, Some(message)).matched_by;
+        assert_eq!((matched("refund limit"), matched("limit")), (MatchedBy::Nothing, MatchedBy::Message));
     }
 
     proptest! {
@@ -256,7 +408,7 @@ mod tests {
         fn any_text_is_classified_without_control_characters(provider in ".*", code in ".*", message in "[\\s\\S]{0,600}") {
             let decline = tables().classify(Some(&provider), Some(&code), Some(&message));
             for text in [&decline.pg_provider, &decline.pg_code, &decline.pg_message].into_iter().flatten() {
-                prop_assert!(text.chars().count() <= MESSAGE_MAX && !text.chars().any(char::is_control));
+                prop_assert!(text.chars().count() <= MESSAGE_MAX && !text.chars().any(|c| c.is_control() || turns_or_breaks_lines(c)));
             }
         }
     }
