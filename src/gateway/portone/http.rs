@@ -217,8 +217,14 @@ mod tests {
         assert_eq!(reach("http://[::1]:8080/"), Ok(Reach::Loopback));
         assert_eq!(reach("http://localhost:1"), Ok(Reach::Loopback));
         for bad in [
-            "http://api.portone.io", "http://127.0.0.1.example.com", "https://169.254.169.254", "https://10.1.2.3",
-            "ftp://api.portone.io", "https://user:word@api.portone.io", "https://api.portone.io/?a=b", "api.portone.io",
+            "http://api.portone.io",
+            "http://127.0.0.1.example.com",
+            "https://169.254.169.254",
+            "https://10.1.2.3",
+            "ftp://api.portone.io",
+            "https://user:word@api.portone.io",
+            "https://api.portone.io/?a=b",
+            "api.portone.io",
             "https://[fd00::1]/",
         ] {
             assert!(reach(bad).is_err(), "{bad}");

@@ -261,3 +261,194 @@ fn cancelled(total: Option<i64>, cancellations: &[super::wire::WireCancellation]
 fn time(text: Option<String>) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(&text?).ok().map(|time| time.with_timezone(&Utc))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn heard<'a>(status: u16, body: &'a str) -> Heard<'a> {
+        Heard { status, retry_after: None, body: body.as_bytes(), hide: &["sec-ret", "bk-1"] }
+    }
+
+    fn charge(status: u16, body: &str) -> Answer {
+        charge_answer(&heard(status, body), DateTime::UNIX_EPOCH)
+    }
+
+    fn problem(kind: &str) -> String {
+        serde_json::json!({ "type": kind, "message": "m bk-1" }).to_string()
+    }
+
+    fn unclear(status: u16, body: &str) -> bool {
+        matches!(charge(status, body), Answer::Unclear { .. })
+    }
+
+    #[test]
+    fn a_payment_in_a_200_is_accepted_and_nothing_less() {
+        assert_eq!(
+            charge(200, r#"{"payment":{"pgTxId":"x","paidAt":"2026-01-01T00:00:00Z","new":1}}"#),
+            Answer::Accepted
+        );
+        for body in
+            ["", "{}", "[]", "null", r#"{"payment":null}"#, r#"{"payment":"PAID"}"#, r#"{"status":"PAID"}"#, "<html>"]
+        {
+            assert!(unclear(200, body), "{body}");
+        }
+        // Their words, not their status codes: a payment in an error is none.
+        assert!(unclear(201, r#"{"payment":{}}"#) && unclear(502, r#"{"payment":{}}"#));
+    }
+
+    #[test]
+    fn every_documented_error_has_its_answer() {
+        assert_eq!(charge(409, &problem("ALREADY_PAID")), Answer::AlreadyPaid);
+        assert_eq!(charge(409, &problem("IDEMPOTENCY_OUTSTANDING_REQUEST")), Answer::Outstanding);
+        assert_eq!(charge(400, &problem("MAX_TRANSACTION_COUNT_REACHED")), Answer::TransactionCountReached);
+        assert_eq!(charge(404, &problem("CHANNEL_NOT_FOUND")), Answer::ChannelNotFound);
+        for (status, kind) in [(404, "BILLING_KEY_NOT_FOUND"), (409, "BILLING_KEY_ALREADY_DELETED")] {
+            assert_eq!(charge(status, &problem(kind)), Answer::BillingKeyGone { kind: kind.to_owned() });
+        }
+        for (status, kind) in [
+            (400, "INVALID_REQUEST"),
+            (400, "PROMOTION_PAY_METHOD_DOES_NOT_MATCH"),
+            (400, "DISCOUNT_AMOUNT_EXCEEDS_TOTAL_AMOUNT"),
+            (409, "SUM_OF_PARTS_EXCEEDS_TOTAL_AMOUNT"),
+            (409, "PAYMENT_SCHEDULE_ALREADY_EXISTS"),
+        ] {
+            let refused = Answer::Refused { kind: kind.to_owned(), message: "m ***".to_owned() };
+            assert_eq!(charge(status, &problem(kind)), refused);
+        }
+        for (status, kind) in [(401, "UNAUTHORIZED"), (403, "FORBIDDEN")] {
+            assert_eq!(charge(status, &problem(kind)), Answer::Unauthorized { kind: kind.to_owned() });
+        }
+        assert_eq!(charge(401, "<html>"), Answer::Unauthorized { kind: "HTTP 401".to_owned() });
+    }
+
+    #[test]
+    fn a_decline_is_told_by_its_type_under_any_status() {
+        let body = r#"{"type":"PG_PROVIDER","message":"m","pgCode":"CC10","pgMessage":"no money on bk-1"}"#;
+        let pg_message = Some("no money on ***".to_owned());
+        let declined = Answer::PgError { pg_code: Some("CC10".to_owned()), pg_message };
+        for status in [400, 402, 409, 500, 502] {
+            assert_eq!(charge(status, body), declined);
+        }
+        let bare = Answer::PgError { pg_code: Some("3095".to_owned()), pg_message: None };
+        assert_eq!(charge(502, r#"{"type":"PG_PROVIDER","pgCode":3095}"#), bare);
+    }
+
+    #[test]
+    fn what_is_not_in_portones_words_proves_nothing() {
+        for status in [302, 404, 409, 422, 500, 502, 503, 504] {
+            assert!(unclear(status, "<html>") && unclear(status, &problem("SOMETHING_NEW")), "{status}");
+        }
+        // A conclusion from a broken server is none.
+        for kind in ["INVALID_REQUEST", "BILLING_KEY_NOT_FOUND", "CHANNEL_NOT_FOUND", "ALREADY_PAID"] {
+            assert!(unclear(500, &problem(kind)) && unclear(200, &problem(kind)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let now = DateTime::parse_from_rfc3339("1994-11-06T08:49:00Z").unwrap().to_utc();
+        let wait = |header| retry_after(header, now);
+        assert_eq!(wait(Some("120")), Some(Duration::from_secs(120)));
+        assert_eq!(wait(Some("Sun, 06 Nov 1994 08:49:37 GMT")), Some(Duration::from_secs(37)));
+        assert_eq!(wait(Some("Sun, 06 Nov 1994 08:00:00 GMT")), Some(Duration::ZERO));
+        assert_eq!(wait(Some("99999999999999999999999")), Some(Duration::from_secs(u64::MAX)));
+        for nothing in [None, Some(""), Some("-1"), Some("1.5"), Some("soon")] {
+            assert_eq!(wait(nothing), None);
+        }
+        let limited = Heard { retry_after: Some("7"), ..heard(429, "") };
+        let retry_after = Some(Duration::from_secs(7));
+        assert_eq!(charge_answer(&limited, now), Answer::RateLimited { retry_after });
+    }
+
+    #[test]
+    fn a_look_up_reads_a_whole_payment_and_no_secret_of_it() {
+        let body = r#"{"status":"FAILED","id":"rn1","transactionId":"t1","storeId":"s","new":{},
+            "channel":{"type":"LIVE","key":"ck","pgProvider":"BRAND_NEW_PG"},
+            "amount":{"total":9900,"cancelled":1},"currency":"KRW","billingKey":"bk-9","customData":"{}",
+            "requestedAt":"2026-01-01T00:00:00Z","failedAt":"2026-01-01T09:00:01+09:00",
+            "failure":{"reason":"bk-9 sec-ret","pgCode":8178,"pgMessage":"a\nb"},
+            "cancellations":[{"status":"SUCCEEDED","totalAmount":400},{"status":"FAILED","totalAmount":5}]}"#;
+        let LookUp::Found(found) = look_up("rn1", &heard(200, body)) else { panic!("not found") };
+        assert_eq!((found.status, found.total, found.cancelled), (PaymentStatus::Failed, Some(9900), 400));
+        assert_eq!((found.channel_type, found.pg_provider.as_deref()), (Some(ChannelType::Live), Some("BRAND_NEW_PG")));
+        assert_eq!(found.failed_at.unwrap().to_rfc3339(), "2026-01-01T00:00:01+00:00");
+        assert_eq!(found.failure.reason.as_deref(), Some("*** ***"));
+        assert_eq!(found.failure.pg_code.as_deref(), Some("8178"));
+        assert_eq!(found.failure.pg_message.as_deref(), Some("a b"));
+    }
+
+    #[test]
+    fn every_status_word_is_known_and_new_ones_are_kept() {
+        let seen = |word: &str| {
+            let body = serde_json::json!({ "id": "rn1", "status": word }).to_string();
+            match look_up("rn1", &heard(200, &body)) {
+                LookUp::Found(found) => found.status,
+                other => panic!("{other:?}"),
+            }
+        };
+        let words =
+            ["READY", "PAY_PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED"];
+        for word in words {
+            assert!(seen(word).as_str() == word && !matches!(seen(word), PaymentStatus::Other(_)), "{word}");
+        }
+        assert_eq!(seen("PENDING"), PaymentStatus::Pending);
+        assert_eq!(seen("DISPUTED"), PaymentStatus::Other("DISPUTED".to_owned()));
+    }
+
+    #[test]
+    fn a_look_up_that_says_nothing_about_this_payment_decides_nothing() {
+        let found = |status, body: &str| look_up("rn1", &heard(status, body));
+        assert_eq!(found(404, &problem("PAYMENT_NOT_FOUND")), LookUp::NotFound);
+        assert!(matches!(found(401, ""), LookUp::Unauthorized(_)));
+        assert!(matches!(found(403, &problem("FORBIDDEN")), LookUp::Unauthorized(kind) if kind == "FORBIDDEN"));
+        let failures = [
+            (404, "<html>"),
+            (404, r#"{"type":"SOMETHING_ELSE"}"#),
+            (500, r#"{"type":"PAYMENT_NOT_FOUND"}"#),
+            (200, r#"{"id":"rn2","status":"PAID"}"#),
+            (200, r#"{"status":"PAID"}"#),
+            (200, "<html>"),
+            (200, r#"{"id":"rn1","status":"PAID","amount":{"total":"9900"}}"#),
+            (200, r#"{"id":"rn1","status":"FAILED","status":"PAID"}"#),
+        ];
+        for (status, body) in failures {
+            assert!(matches!(found(status, body), LookUp::Failed(_)), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_items_that_it_cannot_read() {
+        let body = r#"{"items":[{"id":"a","status":"PAID","amount":{"total":1}},{"id":"b","amount":"much"},{"x":1}],
+            "page":{"number":0,"size":10,"totalCount":12}}"#;
+        let page = page(&heard(200, body)).unwrap();
+        assert_eq!(page.total, 12);
+        let ids: Vec<_> = page.items.iter().map(|item| (item.id.as_str(), item.status.as_str())).collect();
+        assert_eq!(ids, [("a", "PAID"), ("b", "UNREADABLE")]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_a_payment_is_accepted(status in 100_u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let heard = Heard { status, retry_after: None, body: &body, hide: &[] };
+            prop_assert_ne!(charge_answer(&heard, DateTime::UNIX_EPOCH), Answer::Accepted);
+            prop_assert!(!matches!(look_up("rn1", &heard), LookUp::Found(_)));
+        }
+
+        #[test]
+        fn no_json_without_a_payment_is_accepted(
+            status in 100_u16..600,
+            member in "status|id|Payment|payments|type|message|paidAt",
+            value in "PAID|ALREADY_PAID|PG_PROVIDER|INVALID_REQUEST|true|payment",
+        ) {
+            let body = serde_json::json!({ member: value, "payment": value }).to_string();
+            prop_assert_ne!(charge(status, &body), Answer::Accepted);
+        }
+
+        #[test]
+        fn any_header_gives_a_wait_or_none(text in ".{0,60}") {
+            let _ = retry_after(Some(&text), DateTime::UNIX_EPOCH);
+        }
+    }
+}

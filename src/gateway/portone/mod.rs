@@ -20,7 +20,9 @@ mod words;
 
 use self::http::{Http, Received, Silence};
 use self::map::Heard;
-use super::{Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange};
+use super::{
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
+};
 use crate::clock::Clock;
 use crate::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use crate::domain::ids::PaymentId;
@@ -173,12 +175,7 @@ impl fmt::Debug for PortOne {
 }
 
 fn heard<'a>(received: &'a Received, hide: &'a [&'a str]) -> Heard<'a> {
-    Heard {
-        status: received.status,
-        retry_after: received.retry_after.as_deref(),
-        body: &received.body,
-        hide,
-    }
+    Heard { status: received.status, retry_after: received.retry_after.as_deref(), body: &received.body, hide }
 }
 
 fn no_answer(silence: Silence) -> GatewayError {

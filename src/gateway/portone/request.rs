@@ -1,8 +1,6 @@
 //! What renewd sends to PortOne: bodies as bytes, made by pure functions.
 
-use super::wire::{
-    AmountBody, CancelBody, ChargeBody, CustomerBody, FilterBody, ListBody, NameBody, PageBody,
-};
+use super::wire::{AmountBody, CancelBody, ChargeBody, CustomerBody, FilterBody, ListBody, NameBody, PageBody};
 use crate::domain::charge::{BillingKey, FrozenRequest, Order};
 use crate::gateway::{Cancellation, PaymentRange};
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -136,7 +136,8 @@ impl GatewayModel {
         if by_name == Some(Trouble::BillingKeyNotFound) {
             return Reply::error(404, "BILLING_KEY_NOT_FOUND", "no such billing key");
         }
-        let deleted = self.keys.get(key).is_some_and(|info| info.deleted) || by_name == Some(Trouble::BillingKeyDeleted);
+        let deleted =
+            self.keys.get(key).is_some_and(|info| info.deleted) || by_name == Some(Trouble::BillingKeyDeleted);
         let reply = Reply::json(200, &self.key_json(now, key, deleted));
         self.on_its_way(Route::BillingKey, &subject, reply)
     }

@@ -15,23 +15,38 @@ pub enum Trouble {
     /// The connection closes before the request is looked at.
     RequestLost,
     /// A proxy answers instead of the gateway.
-    HtmlBefore { status: u16 },
+    HtmlBefore {
+        status: u16,
+    },
     /// The gateway fails before it does anything.
-    ErrorBefore { status: u16 },
-    RateLimited { retry_after: Option<String> },
+    ErrorBefore {
+        status: u16,
+    },
+    RateLimited {
+        retry_after: Option<String>,
+    },
     Unauthorized,
     Forbidden,
-    Redirect { to: String },
+    Redirect {
+        to: String,
+    },
     /// The same request is said to be still in process.
     Outstanding,
 
     // While it is being approved.
-    SlowApproval { millis: u64 },
+    SlowApproval {
+        millis: u64,
+    },
 
     // What comes of it.
     /// A decline by name, in the words of the billing key's payment gateway ([`super::declines`]).
-    Decline { name: String },
-    DeclineWith { code: String, message: String },
+    Decline {
+        name: String,
+    },
+    DeclineWith {
+        code: String,
+        message: String,
+    },
     BillingKeyNotFound,
     BillingKeyDeleted,
     ChannelNotFound,
@@ -42,33 +57,66 @@ pub enum Trouble {
     /// Somebody else has paid 1 won under this payment id.
     Squatted,
     /// Another amount is charged than was asked for.
-    OtherAmount { total: i64 },
-    OtherCurrency { currency: String },
-    OtherStore { store_id: String },
+    OtherAmount {
+        total: i64,
+    },
+    OtherCurrency {
+        currency: String,
+    },
+    OtherStore {
+        store_id: String,
+    },
     TestChannel,
     /// PAY_PENDING, and PAID or FAILED after so many seconds.
-    Pending { secs: u32, then_paid: bool },
+    Pending {
+        secs: u32,
+        then_paid: bool,
+    },
     /// The same with READY.
-    Ready { secs: u32, then_paid: bool },
+    Ready {
+        secs: u32,
+        then_paid: bool,
+    },
     /// FAILED, and PAID after so many seconds.
-    LateApproval { secs: u32 },
+    LateApproval {
+        secs: u32,
+    },
     /// PAID, and CANCELLED after so many seconds.
-    Cancelled { secs: u32 },
+    Cancelled {
+        secs: u32,
+    },
     /// PAID, and this much of it given back after so many seconds.
-    PartlyCancelled { secs: u32, amount: i64 },
+    PartlyCancelled {
+        secs: u32,
+        amount: i64,
+    },
     /// A cancellation that is answered by this status and changes nothing.
-    CancellationStays { status: String },
+    CancellationStays {
+        status: String,
+    },
 
     // What becomes of the answer.
     AnswerLost,
-    Delay { millis: u64 },
-    SlowBody { millis_a_byte: u64 },
+    Delay {
+        millis: u64,
+    },
+    SlowBody {
+        millis_a_byte: u64,
+    },
     /// 200, and no sense.
     Garbage,
-    Html { status: u16 },
-    Error { status: u16 },
-    HugeBody { bytes: usize },
-    CutBody { after_bytes: usize },
+    Html {
+        status: u16,
+    },
+    Error {
+        status: u16,
+    },
+    HugeBody {
+        bytes: usize,
+    },
+    CutBody {
+        after_bytes: usize,
+    },
 
     // What a look-up sees.
     /// 404, though there is a payment.

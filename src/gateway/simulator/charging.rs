@@ -26,7 +26,10 @@ pub enum Step {
     Answered(Reply),
     /// The payment gateway is asked: [`GatewayModel::approve`] this after the wait, whether or not the caller is still
     /// there. PortOne cancels nothing when a client hangs up.
-    Approving { ticket: Box<Ticket>, wait: Duration },
+    Approving {
+        ticket: Box<Ticket>,
+        wait: Duration,
+    },
 }
 
 /// A charge that waits for its approval.
@@ -160,7 +163,9 @@ impl GatewayModel {
         }
         match &ticket.outcome {
             Some(Trouble::InvalidRequest) => return no(400, "INVALID_REQUEST", "a field that this channel needs"),
-            Some(Trouble::SumOfParts) => return no(409, "SUM_OF_PARTS_EXCEEDS_TOTAL_AMOUNT", "the parts exceed the total"),
+            Some(Trouble::SumOfParts) => {
+                return no(409, "SUM_OF_PARTS_EXCEEDS_TOTAL_AMOUNT", "the parts exceed the total");
+            }
             Some(Trouble::BillingKeyNotFound) => return no(404, "BILLING_KEY_NOT_FOUND", "no such billing key"),
             Some(Trouble::BillingKeyDeleted) => return no(409, "BILLING_KEY_ALREADY_DELETED", "deleted"),
             Some(Trouble::ChannelNotFound) => return no(404, "CHANNEL_NOT_FOUND", "no such channel"),

@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn only_quoted_keys_of_the_documented_length_count() {
         let mut keys = IdempotencyKeys::default();
-        for bad in ["rn0123456789abcdef-1", "\"short\"", "\"rn0123456789 abcdef\"", "\"rn0123456789\u{e9}abcdef\"", ""] {
+        for bad in ["rn0123456789abcdef-1", "\"short\"", "\"rn0123456789 abcdef\"", "\"rn0123456789\u{e9}abcdef\"", ""]
+        {
             assert_eq!(kind(keys.open(at(0), Some(bad), ("/a", b"1"))), "400 INVALID_REQUEST", "{bad}");
         }
         assert_eq!(kind(keys.open(at(0), None, ("/a", b"1"))), "new");

@@ -71,7 +71,10 @@ pub(super) struct Payment {
 pub(super) enum Later {
     /// The payment's transaction comes to this end.
     End(Box<Record>),
-    GiveBack { payment_id: String, amount: Option<i64> },
+    GiveBack {
+        payment_id: String,
+        amount: Option<i64>,
+    },
 }
 
 /// The simulated gateway.

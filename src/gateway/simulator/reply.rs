@@ -23,9 +23,13 @@ pub enum Delivery {
     /// The connection is closed before the first byte.
     Lost,
     /// The connection is closed after so many bytes, head included.
-    Cut { after_bytes: usize },
+    Cut {
+        after_bytes: usize,
+    },
     /// One byte, then a pause, then the next.
-    Slow { pause: Duration },
+    Slow {
+        pause: Duration,
+    },
 }
 
 impl Reply {

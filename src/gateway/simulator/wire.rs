@@ -70,7 +70,12 @@ impl FailingStream {
         Pin::new(&mut self.stream).poll_write(cx, &buffer[..buffer.len().min(bytes)])
     }
 
-    fn write_slowly(&mut self, cx: &mut Context<'_>, buffer: &[u8], pause: std::time::Duration) -> Poll<io::Result<usize>> {
+    fn write_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+        pause: std::time::Duration,
+    ) -> Poll<io::Result<usize>> {
         let sleep = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
         if sleep.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
@@ -90,7 +95,9 @@ impl AsyncWrite for FailingStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.line.get() {
             Delivery::Whole => Pin::new(&mut self.stream).poll_write(cx, buffer),
-            Delivery::Lost | Delivery::Cut { after_bytes: 0 } => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Delivery::Lost | Delivery::Cut { after_bytes: 0 } => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
             Delivery::Slow { pause } => self.write_slowly(cx, buffer, pause),
             Delivery::Cut { after_bytes } => {
                 let written = std::task::ready!(self.write_some(cx, buffer, after_bytes))?;
