@@ -88,7 +88,10 @@ async fn main() {
 fn print(args: &Args, report: &RunReport, took: Duration, cpu: f64) {
     let ideal = args.latency.as_secs_f64() * f64::from(args.due * REQUESTS) / f64::from(args.concurrency);
     let due = f64::from(args.due);
-    println!("store {:?}, {} due, {} paid, latency {:?}, concurrency {}", args.store, args.due, report.paid, args.latency, args.concurrency);
+    println!(
+        "store {:?}, {} due, {} paid, latency {:?}, concurrency {}",
+        args.store, args.due, report.paid, args.latency, args.concurrency
+    );
     println!("  took                {:8.2} s", took.as_secs_f64());
     println!("  ideal               {ideal:8.2} s");
     println!("  took / ideal        {:8.3}", took.as_secs_f64() / ideal);

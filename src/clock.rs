@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Tells the time, and waits. `--clock` replaces it everywhere at once.
@@ -72,29 +72,28 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock that stands still until it is set: for `demo`, which lives through several days in seconds.
+/// A test clock that can be set again: for `demo`, which lives through several days in seconds.
 #[derive(Clone, Debug)]
-pub struct SettableClock(Arc<std::sync::atomic::AtomicI64>, Duration);
+pub struct SettableClock(Arc<Mutex<TestClock>>);
 
 impl SettableClock {
     pub fn at(time: DateTime<Utc>) -> Self {
-        Self(Arc::new(std::sync::atomic::AtomicI64::new(time.timestamp_micros())), uptime())
+        Self(Arc::new(Mutex::new(TestClock::starting_at(time))))
     }
 
     pub fn set(&self, time: DateTime<Utc>) {
-        self.0.store(time.timestamp_micros(), std::sync::atomic::Ordering::SeqCst);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = TestClock::starting_at(time);
     }
 }
 
 #[async_trait]
 impl Clock for SettableClock {
     fn now(&self) -> DateTime<Utc> {
-        let micros = self.0.load(std::sync::atomic::Ordering::SeqCst);
-        DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now()
     }
 
     fn uptime(&self) -> Duration {
-        uptime().saturating_sub(self.1)
+        uptime()
     }
 
     fn is_test(&self) -> bool {

@@ -1,7 +1,7 @@
 //! How figures read for people: one table for a run, whoever made it.
 
-use crate::domain::money::{Currency, format_minor};
 pub use crate::domain::money::thousands;
+use crate::domain::money::{Currency, format_minor};
 use crate::engine::report::RunReport;
 use chrono::DateTime;
 use std::collections::BTreeMap;
@@ -52,7 +52,6 @@ pub fn sum(currency: &str, minor: i64) -> String {
 pub fn words(name: &str) -> String {
     name.replace('_', " ")
 }
-
 
 /// An instant as people in the business zone read it.
 pub fn local(at: DateTime<chrono::Utc>, zone: crate::domain::date::Zone) -> String {

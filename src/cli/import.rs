@@ -66,8 +66,7 @@ fn parse(args: &Args, app: &App) -> Result<Parsed, CliError> {
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path)
-        .map_err(|err| usage(format!("{} cannot be read", path.display())).because(err))
+    std::fs::read_to_string(path).map_err(|err| usage(format!("{} cannot be read", path.display())).because(err))
 }
 
 fn bad_lines(path: &Path, bad: &import::BadLines) -> CliError {

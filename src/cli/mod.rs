@@ -93,7 +93,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     let output = Output::of_process(cli.global.output, &environment);
     let actor = environment.user().unwrap_or("unknown").to_owned();
     let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
-    telemetry::init(&config.log.level, config.log.format, std::io::stderr().is_terminal())
+    // The demo is for a person who looks at its tables; the runs' own lines are for operations.
+    let level = if matches!(cli.command, Command::Demo(_)) { "warn" } else { &config.log.level };
+    telemetry::init(level, config.log.format, std::io::stderr().is_terminal())
         .map_err(|err| error::usage("the log cannot be set up").because(err))?;
     let shutdown = Shutdown::new(config.charge.stop_within);
     shutdown.on_signals().map_err(|err| error::incomplete("signals cannot be listened to").because(err))?;
@@ -113,4 +115,3 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Demo(_) | Command::Simulator(_) => Ok(()),
     }
 }
-

@@ -230,15 +230,6 @@ mod tests {
         assert_eq!(printable("김하늘 ok"), "김하늘 ok");
     }
 
-    #[test]
-    fn thousands_are_separated() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-55_000, "-55,000"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(thousands(number), text);
-        }
-        assert_eq!(thousands(i64::MIN), "-9,223,372,036,854,775,808");
-    }
-
     struct Broken(ErrorKind);
 
     impl Write for Broken {

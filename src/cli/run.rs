@@ -95,13 +95,11 @@ fn verdict(report: &RunReport, exit_3_on_open: bool) -> Result<(), CliError> {
         || "nothing is looked up by itself any more: see `renewd status`".to_owned(),
         |at| format!("the next run from {at} on looks them up"),
     );
-    let open = open_outcomes(format!(
-        "{} outcome(s) unknown, {} renewal(s) need a person",
-        report.unknown, report.review
-    ))
-    .money("no card is charged again before its outcome is known")
-    .hint(next)
-    .hint("see them: renewd status");
+    let open =
+        open_outcomes(format!("{} outcome(s) unknown, {} renewal(s) need a person", report.unknown, report.review))
+            .money("no card is charged again before its outcome is known")
+            .hint(next)
+            .hint("see them: renewd status");
     if exit_3_on_open {
         return Err(open);
     }
@@ -113,7 +111,10 @@ fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {
     if output.mode == Mode::Json {
         return output.json(preview);
     }
-    output.heading(&format!("plan for business date {}: nothing was charged, nothing was written", preview.business_date))?;
+    output.heading(&format!(
+        "plan for business date {}: nothing was charged, nothing was written",
+        preview.business_date
+    ))?;
     let charges = preview
         .charges
         .iter()

@@ -62,10 +62,9 @@ fn lines(timeline: &Timeline, app: &App) -> Vec<Vec<String>> {
 }
 
 fn planned(renewal: &RenewalRow, app: &App) -> String {
-    let amount = renewal.amount.map_or_else(
-        || "amount unreadable".to_owned(),
-        |minor| sum(renewal.currency.as_deref().unwrap_or(""), minor),
-    );
+    let amount = renewal
+        .amount
+        .map_or_else(|| "amount unreadable".to_owned(), |minor| sum(renewal.currency.as_deref().unwrap_or(""), minor));
     let until = renewal.period_end.map(|end| format!(" until {}", local(end, app.zone))).unwrap_or_default();
     format!("{amount} for the period from {}{until}", local(renewal.period_start, app.zone))
 }

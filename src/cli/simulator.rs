@@ -36,7 +36,10 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<(), CliError> {
     if !args.listen.ip().is_loopback() {
-        return Err(usage(format!("{} is not a loopback address: the simulator serves this machine only", args.listen)));
+        return Err(usage(format!(
+            "{} is not a loopback address: the simulator serves this machine only",
+            args.listen
+        )));
     }
     let clock: Arc<dyn Clock> = match test_clock {
         Some(start) => Arc::new(TestClock::starting_at(start)),
@@ -44,12 +47,8 @@ pub async fn run(
     };
     let mut settings = SimulatorSettings::new(clock);
     settings.listen = args.listen;
-    settings.model = ModelSettings {
-        latency: args.latency,
-        seed: args.seed,
-        ledger_file: args.ledger,
-        ..ModelSettings::default()
-    };
+    settings.model =
+        ModelSettings { latency: args.latency, seed: args.seed, ledger_file: args.ledger, ..ModelSettings::default() };
     if let Some(store_id) = &config.gateway.store_id {
         settings.model.store_id.clone_from(store_id);
     }

@@ -37,7 +37,8 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
     }
     let paused = store.switch().await?.paused;
     let status = Status {
-        paused: paused.map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
+        paused: paused
+            .map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
         backlog: store.backlog().await?,
         runs: store.runs(ROWS).await?,
         needs_a_look: store.needs_person(ROWS).await?,
@@ -64,7 +65,8 @@ fn show(status: &Status, now: DateTime<Utc>, app: &App, output: &Output) -> Resu
 }
 
 fn run_row(run: &RunRow, app: &App) -> Vec<String> {
-    let figure = |name: &str| run.figures.get(name).and_then(serde_json::Value::as_u64).map_or_else(|| "–".into(), thousands);
+    let figure =
+        |name: &str| run.figures.get(name).and_then(serde_json::Value::as_u64).map_or_else(|| "–".into(), thousands);
     vec![
         local(run.started_at, app.zone),
         run.business_date.to_string(),

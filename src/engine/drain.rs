@@ -63,6 +63,9 @@ impl Engine {
                 claiming = Some(Box::pin(self.claim_next(run, &pipeline, after, left)));
             }
             let is_claiming = claiming.is_some();
+            if !is_claiming && under_way.is_empty() {
+                return Ok(());
+            }
             tokio::select! {
                 batch = finish(&mut claiming), if is_claiming => {
                     let Some(batch) = batch? else { progress.over = true; continue };
@@ -74,7 +77,6 @@ impl Engine {
                 }
                 Some(took) = under_way.next(), if !under_way.is_empty() => pipeline.took(took),
                 () = &mut out_of_time => return Ok(()),
-                else => return Ok(()),
             }
         }
     }

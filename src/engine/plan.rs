@@ -20,7 +20,7 @@ impl Engine {
             let page = self.store.waiting_facts(after, self.limits.plan_rows_max).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.renewal_id);
-            let now = self.now(run);
+            let now = self.started(run);
             let mut changes = Vec::new();
             for facts in &page {
                 changes.extend(waiting::decide(facts, &self.policy, now, &|| self.new_id())?);
@@ -65,7 +65,7 @@ impl Engine {
 
     pub(super) fn decide_page(&self, run: &Run, facts: &[SubscriptionFacts]) -> Vec<(Disposition, PlannedRenewal)> {
         let new_id = || self.new_id();
-        let at = Planning { business_date: run.business_date, now: self.now(run), new_id: &new_id };
+        let at = Planning { business_date: run.business_date, now: self.started(run), new_id: &new_id };
         facts.iter().map(|facts| due::decide(facts, &self.policy, &at)).collect()
     }
 }

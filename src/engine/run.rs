@@ -105,6 +105,11 @@ impl Engine {
         Ok(run)
     }
 
+    /// When the run started, by the database's clock: what is planned is due from then on, and not a moment later.
+    pub(super) fn started(&self, run: &Run) -> DateTime<Utc> {
+        run.started.0
+    }
+
     /// The database's time, told from its last answer and our own stopwatch: no statement for every result.
     pub(super) fn now(&self, run: &Run) -> DateTime<Utc> {
         let (then, uptime) = run.started;

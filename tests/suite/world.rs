@@ -208,7 +208,9 @@ pub fn clone_app(app: &App) -> App {
 const PLAN: &str = r#"{"type":"plan","id":"pro","name":"Pro","amount":55000,"currency":"KRW","interval":"P1M","tier":"pro","fallback_tier":"free","order_name":"Pro"}"#;
 
 fn customer(id: &str) -> String {
-    format!(r#"{{"type":"customer","id":"user-{id}","name":"김하늘","email":"{id}@example.com","phone":"01000000000"}}"#)
+    format!(
+        r#"{{"type":"customer","id":"user-{id}","name":"김하늘","email":"{id}@example.com","phone":"01000000000"}}"#
+    )
 }
 
 /// The import line of a billing key of the subscription's customer.

@@ -62,7 +62,8 @@ pub async fn run(args: Args, output: &Output, shutdown: &Shutdown) -> Result<(),
                 return Err(incomplete("the demo was stopped"));
             }
             demo.clock.set(demo.instant(day, hour)?);
-            let request = RunRequest { trigger: "demo".to_owned(), actor: demo.app.actor.clone(), ..RunRequest::default() };
+            let request =
+                RunRequest { trigger: "demo".to_owned(), actor: demo.app.actor.clone(), ..RunRequest::default() };
             reports.push(demo.engine.run(&request, shutdown).await?);
         }
     }
@@ -122,8 +123,11 @@ fn config(database: &Path, base_url: &str, store_id: &str) -> Result<Config, Cli
 impl Demo {
     async fn import(&self, lines: &str) -> Result<(), CliError> {
         let settings = ImportSettings { zone: self.app.zone };
-        let parsed = import::lines(lines, &settings).map_err(|bad| incomplete("the demo's own data is bad").because(bad))?;
-        import::write(&*self.store, parsed).await.map_err(|err| incomplete("the demo's own data is bad").because(err))?;
+        let parsed =
+            import::lines(lines, &settings).map_err(|bad| incomplete("the demo's own data is bad").because(bad))?;
+        import::write(&*self.store, parsed)
+            .await
+            .map_err(|err| incomplete("the demo's own data is bad").because(err))?;
         Ok(())
     }
 
@@ -179,7 +183,10 @@ fn show(reports: &[RunReport], charges: usize, database: &Path, output: &Output)
     output.table(&["run", "due", "paid", "collected", "declined", "unknown", "review", "downgraded"], rows)?;
     output.heading("all runs")?;
     output.table(&["", "renewals"], run_rows(&RunReport::total(reports)))?;
-    output.line(&format!("\nThe gateway's own ledger holds {} charges, none of them twice.", thousands(charges as u64)))?;
+    output.line(&format!(
+        "\nThe gateway's own ledger holds {} charges, none of them twice.",
+        thousands(charges as u64)
+    ))?;
     let file = database.display();
     output.line(&format!("The database is left in {file}. Look into it:"))?;
     output.line(&format!("  DATABASE_URL=sqlite://{file} renewd status"))?;

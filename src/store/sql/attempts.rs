@@ -4,9 +4,7 @@ use super::rows::{AttemptJson, uuid};
 use crate::domain::attempt::AttemptState;
 use crate::domain::charge::{Attempt, BillingKey, ClaimedRenewal, FrozenRequest};
 use crate::domain::dunning::PastDecline;
-use crate::domain::ids::{
-    AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId,
-};
+use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
 use crate::domain::money::{Currency, Money};
 use crate::store::StoreError;
 use chrono::{DateTime, Utc};

@@ -72,8 +72,9 @@ impl MoveFields {
     /// The move of `settlement`, if it moves a period.
     pub(super) fn of(settlement: &Settlement) -> Result<Option<Self>, StoreError> {
         let Some(period) = &settlement.period else { return Ok(None) };
-        serde_json::to_value(period).and_then(serde_json::from_value).map(Some).map_err(|error| {
-            StoreError::Refused { step: "reading a period's move", source: sqlx::Error::Encode(Box::new(error)) }
+        serde_json::to_value(period).and_then(serde_json::from_value).map(Some).map_err(|error| StoreError::Refused {
+            step: "reading a period's move",
+            source: sqlx::Error::Encode(Box::new(error)),
         })
     }
 
@@ -140,12 +141,7 @@ pub(super) const PERIOD_NOT_MOVED: &str =
 
 impl<'a> SettledOut<'a> {
     /// `from` and `lease_epoch` are what the row must still be; `period` is given only if it fits.
-    pub(super) fn new(
-        settlement: &'a Settlement,
-        row: &GuardRow,
-        from: State,
-        period: Option<MoveFields>,
-    ) -> Self {
+    pub(super) fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<MoveFields>) -> Self {
         let attempt = &settlement.attempt;
         let paid = settlement.payment.as_ref().filter(|_| settlement.state == State::Paid);
         let period_not_moved = settlement.period.is_some() && period.is_none();

@@ -55,7 +55,11 @@ async fn refused_credentials_stop_the_run_and_leave_everything_due(on: On) {
 async fn a_channel_that_is_not_found_stops_alone(on: On) {
     let world = world(on, 3, "-no-channel").await;
     world.subscribe("sub-fine", "bk-fine").await;
-    world.import(r#"{"type":"billing_key","customer":"user-sub-fine","billing_key":"bk-fine","channel_key":"channel-2"}"#).await;
+    world
+        .import(
+            r#"{"type":"billing_key","customer":"user-sub-fine","billing_key":"bk-fine","channel_key":"channel-2"}"#,
+        )
+        .await;
     let report = world.run().await;
     assert_eq!((report.status.as_str(), report.paid), ("failed", 1));
     assert_eq!(report.stopped_channels.len(), 1);
@@ -92,10 +96,13 @@ async fn a_gateway_that_cannot_be_reached_takes_nothing(on: On) {
     let elsewhere = World::with(on, &[]).await;
     let dead = elsewhere.simulator.base_url();
     elsewhere.simulator.stop().await;
-    let app = renewd::app::App { config: crate::world::config_at(&world.app, &dead), ..crate::world::clone_app(&world.app) };
-    let engine = app.engine(std::sync::Arc::clone(&world.store), std::sync::Arc::new(renewd::engine::Silent)).await.unwrap();
+    let app =
+        renewd::app::App { config: crate::world::config_at(&world.app, &dead), ..crate::world::clone_app(&world.app) };
+    let engine =
+        app.engine(std::sync::Arc::clone(&world.store), std::sync::Arc::new(renewd::engine::Silent)).await.unwrap();
     let request = renewd::engine::run::RunRequest { trigger: "test".into(), ..Default::default() };
-    let report = engine.run(&request, &renewd::shutdown::Shutdown::new(std::time::Duration::from_secs(8))).await.unwrap();
+    let report =
+        engine.run(&request, &renewd::shutdown::Shutdown::new(std::time::Duration::from_secs(8))).await.unwrap();
     assert_eq!(report.status, "failed");
     assert!(report.problem.as_ref().unwrap().contains("could not be reached"), "{report:?}");
     assert_eq!(states(&world, 1).await, ["due"]);
