@@ -13,4 +13,5 @@
 
 mod clusters;
 mod config;
+mod stores;
 mod support;

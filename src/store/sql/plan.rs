@@ -1,8 +1,8 @@
 //! Planning: what is due, what becomes of it, and what waits.
 
 use super::SqlStore;
-use super::rows::{IdRow, bulk, events_of_written, events_param, renewal_ids, uuid};
 use super::rows::ChangeOut;
+use super::rows::{IdRow, bulk, events_of_written, events_param, renewal_ids, uuid};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp, as_stamp_opt};
 use crate::domain::claim::RenewalChange;
@@ -10,7 +10,8 @@ use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{CustomerId, PlanId, RenewalId, RunId, SubscriptionId};
 use crate::domain::renewal::State;
-use crate::store::{DuePage, StoreError, WaitingFacts};
+use crate::domain::waiting::WaitingFacts;
+use crate::store::{DuePage, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! Rows that several steps send to the database in bulk, and what they read back.
 
 use super::statement::{Param, as_stamp, as_stamp_opt};
-use crate::domain::claim::{KeyFacts, PastAttempt, RenewalChange};
 use crate::domain::attempt::AttemptState;
 use crate::domain::charge::BillingKey;
+use crate::domain::claim::{KeyFacts, PastAttempt, RenewalChange};
 use crate::domain::decline::DeclineClass;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::{BillingKeyId, EventId, RenewalId, SubscriptionId};
@@ -17,10 +17,8 @@ use uuid::Uuid;
 
 /// Bulk rows as a parameter.
 pub(super) fn bulk<T: Serialize>(rows: &[T]) -> Result<Param, StoreError> {
-    Param::rows(rows).map_err(|error| StoreError::Refused {
-        step: "a batch of rows",
-        source: sqlx::Error::Encode(Box::new(error)),
-    })
+    Param::rows(rows)
+        .map_err(|error| StoreError::Refused { step: "a batch of rows", source: sqlx::Error::Encode(Box::new(error)) })
 }
 
 /// An id as the database answers it.
@@ -36,11 +34,7 @@ pub(super) fn renewal_ids(rows: &[IdRow]) -> Result<Vec<RenewalId>, StoreError> 
 
 /// A UUID column.
 pub(super) fn uuid(table: &'static str, text: &str) -> Result<Uuid, StoreError> {
-    Uuid::parse_str(text).map_err(|_| StoreError::Row {
-        table,
-        key: text.to_owned(),
-        problem: "is no UUID".to_owned(),
-    })
+    Uuid::parse_str(text).map_err(|_| StoreError::Row { table, key: text.to_owned(), problem: "is no UUID".to_owned() })
 }
 
 #[derive(Serialize)]

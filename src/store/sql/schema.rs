@@ -92,7 +92,7 @@ async fn migrate_here(store: &SqlStore, key: Option<SecretString>) -> Result<Mig
     }
     match store.database() {
         Database::Postgres(pools) => {
-            let connection = PgPoolOptions::new().max_connections(1).connect_lazy_with(pools.options.clone());
+            let connection = PgPoolOptions::new().max_connections(1).connect_lazy_with(*pools.options.clone());
             let done = POSTGRES.run(&connection).await.map_err(refused);
             connection.close().await;
             done?;

@@ -68,10 +68,7 @@ pub(super) async fn guards(
     batch: impl Iterator<Item = &Settlement>,
 ) -> Result<BTreeMap<RenewalId, GuardRow>, StoreError> {
     let wanted: Vec<WantedOut> = batch
-        .map(|settlement| WantedOut {
-            renewal_id: settlement.renewal_id,
-            attempt_id: settlement.attempt.attempt_id,
-        })
+        .map(|settlement| WantedOut { renewal_id: settlement.renewal_id, attempt_id: settlement.attempt.attempt_id })
         .collect();
     let now = tx.now_param().await?;
     let rows: Vec<GuardRow> = tx.rows(&statement::SETTLE_FACTS, &[bulk(&wanted)?, now]).await?;
@@ -91,12 +88,7 @@ pub(super) struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     /// Adds a settlement that holds its guard; `false` if its period cannot move.
-    pub(super) fn add(
-        &mut self,
-        settlement: &'a Settlement,
-        row: &GuardRow,
-        from: State,
-    ) -> Result<bool, StoreError> {
+    pub(super) fn add(&mut self, settlement: &'a Settlement, row: &GuardRow, from: State) -> Result<bool, StoreError> {
         let period = MoveFields::of(settlement)?.filter(|fields| fields.fits(row));
         let moves = period.is_some() || settlement.period.is_none();
         self.now = Some(row.now);

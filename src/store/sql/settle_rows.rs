@@ -4,6 +4,7 @@ use super::rows::PaymentOut;
 use super::statement::{as_stamp, as_stamp_opt};
 use crate::domain::attempt::AttemptState;
 use crate::domain::ids::{AttemptId, PlanId, RenewalId};
+use crate::domain::look_ups;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::StoreError;
@@ -72,8 +73,9 @@ impl MoveFields {
     /// The move of `settlement`, if it moves a period.
     pub(super) fn of(settlement: &Settlement) -> Result<Option<Self>, StoreError> {
         let Some(period) = &settlement.period else { return Ok(None) };
-        serde_json::to_value(period).and_then(serde_json::from_value).map(Some).map_err(|error| {
-            StoreError::Refused { step: "reading a period's move", source: sqlx::Error::Encode(Box::new(error)) }
+        serde_json::to_value(period).and_then(serde_json::from_value).map(Some).map_err(|error| StoreError::Refused {
+            step: "reading a period's move",
+            source: sqlx::Error::Encode(Box::new(error)),
         })
     }
 
@@ -110,6 +112,8 @@ pub(super) struct SettledOut<'a> {
     payment_id: &'a str,
     series: u32,
     retired_payment_id: Option<&'a str>,
+    #[serde(serialize_with = "as_stamp_opt")]
+    retired_look_up_at: Option<DateTime<Utc>>,
     attempt_state: &'static str,
     #[serde(serialize_with = "as_stamp_opt")]
     attempt_settled_at: Option<DateTime<Utc>>,
@@ -140,12 +144,7 @@ pub(super) const PERIOD_NOT_MOVED: &str =
 
 impl<'a> SettledOut<'a> {
     /// `from` and `lease_epoch` are what the row must still be; `period` is given only if it fits.
-    pub(super) fn new(
-        settlement: &'a Settlement,
-        row: &GuardRow,
-        from: State,
-        period: Option<MoveFields>,
-    ) -> Self {
+    pub(super) fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<MoveFields>) -> Self {
         let attempt = &settlement.attempt;
         let paid = settlement.payment.as_ref().filter(|_| settlement.state == State::Paid);
         let period_not_moved = settlement.period.is_some() && period.is_none();
@@ -176,6 +175,7 @@ impl<'a> SettledOut<'a> {
             payment_id: settlement.payment_id.as_str(),
             series: settlement.series,
             retired_payment_id: settlement.retired_payment_id.as_ref().map(crate::domain::ids::PaymentId::as_str),
+            retired_look_up_at: settlement.retired_payment_id.as_ref().map(|_| row.now + look_ups::LATE[0]),
             attempt_state: attempt.state.as_str(),
             attempt_settled_at: (attempt.state != AttemptState::Open).then_some(row.now),
             transaction_id: attempt.transaction_id.as_deref(),

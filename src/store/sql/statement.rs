@@ -36,6 +36,7 @@ statements! {
     BACKLOG_TIMES = "backlog_times",
     CLAIM_FACTS = "claim_facts",
     CLAIM_RECORD = "claim_record",
+    CLAIMABLE = "claimable",
     CLOCK = "clock",
     DUE_FACTS = "due_facts",
     EVENTS_INSERT = "events_insert",

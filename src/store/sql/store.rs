@@ -6,10 +6,11 @@ use crate::domain::claim::RenewalChange;
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
 use crate::domain::settlement::{PaymentRecord, Settlement};
-use crate::store::read::{Backlog, RenewalRow, RunRow, Timeline};
+use crate::domain::waiting::WaitingFacts;
+use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
-    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver, WaitingFacts,
+    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -117,6 +118,10 @@ impl Store for SqlStore {
 
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError> {
         access::record_access(self, changes).await
+    }
+
+    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<ClaimableRow>, StoreError> {
+        read::claimable(self, after, rows_max).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
