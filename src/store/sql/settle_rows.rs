@@ -27,7 +27,7 @@ pub(super) struct GuardRow {
     pub lease_is_live: bool,
     pub current_period_end: DateTime<Utc>,
     pub cancel_at_period_end: bool,
-    pub attempt_state: Option<String>,
+    pub attempt_state: String,
     pub settled_epoch: Option<i64>,
 }
 
@@ -46,13 +46,13 @@ impl GuardRow {
     /// How `settlement` stands against the row as it is now.
     pub(super) fn standing(&self, settlement: &Settlement) -> Standing {
         let same_epoch = self.lease_epoch == settlement.lease_epoch;
-        let attempt_is_open = self.attempt_state.as_deref() == Some(AttemptState::Open.as_str());
+        let attempt_is_open = self.attempt_state == AttemptState::Open.as_str();
         let charging = self.state == State::Charging.as_str();
         if charging && same_epoch && attempt_is_open && (self.lease_is_live || !settlement.perishable) {
             return Standing::Held;
         }
         let closed_so = self.settled_epoch == Some(settlement.lease_epoch)
-            && self.attempt_state.as_deref() == Some(settlement.attempt.state.as_str());
+            && self.attempt_state == settlement.attempt.state.as_str();
         let left_open_so = settlement.attempt.state == AttemptState::Open
             && attempt_is_open
             && same_epoch
@@ -260,7 +260,7 @@ mod tests {
             lease_is_live: live,
             current_period_end: time(),
             cancel_at_period_end: false,
-            attempt_state: Some(attempt.as_str().to_owned()),
+            attempt_state: attempt.as_str().to_owned(),
             settled_epoch: settled,
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use renewd::chance::{Chance, Seeded};
 use renewd::clock::SettableClock;
 use renewd::domain::charge::{Attempt, BillingKey, ClaimedRenewal, CustomData, FrozenRequest};
-use renewd::domain::claim::{ClaimDecision, ClaimFacts};
+use renewd::domain::claim::{ClaimDecision, ClaimFacts, past_declines};
 use renewd::domain::date::{TimeWindow, Zone};
 use renewd::domain::decline::DeclineTables;
 use renewd::domain::due::PlannedRenewal;
@@ -286,6 +286,7 @@ pub fn charge_everything(run_id: RunId) -> ClaimDecider {
 
 pub fn attempt(facts: &ClaimFacts, run_id: RunId, id: AttemptId) -> Attempt {
     let number = facts.attempts.iter().map(|past| past.number).max().unwrap_or(0) + 1;
+    let declines = past_declines(&facts.attempts);
     let key = facts.keys.iter().find(|key| key.usable).expect("a usable key");
     Attempt {
         id,
@@ -301,8 +302,8 @@ pub fn attempt(facts: &ClaimFacts, run_id: RunId, id: AttemptId) -> Attempt {
             period_start: facts.period_start,
             period_end: facts.period_end,
             access_until: facts.access_until,
-            declines: Vec::new(),
-            first_declined_at: None,
+            first_declined_at: declines.first().map(|decline| decline.at),
+            declines,
             known_transactions: Vec::new(),
             customer_keys: facts.keys.iter().map(|key| key.key.clone()).collect(),
             look_ups: 0,

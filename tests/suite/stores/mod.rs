@@ -15,14 +15,14 @@ mod statements;
 /// Runs each check of a file on both databases.
 macro_rules! on_both {
     ($($check:ident),+ $(,)?) => {
-        mod postgres {
+        mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
                 super::$check($crate::stores::ground::Ground::postgres(stringify!($check)).await).await;
             })+
         }
 
-        mod sqlite {
+        mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
                 super::$check($crate::stores::ground::Ground::sqlite().await).await;
