@@ -7,7 +7,7 @@
 -- One row: what was fixed when this database was made.
 CREATE TABLE installation (
     -- Keeps the table at one row.
-    only_row INTEGER PRIMARY KEY DEFAULT 1 CHECK (only_row = 1),
+    only_row INT PRIMARY KEY NOT NULL DEFAULT 1 CHECK (only_row = 1),
     -- Secret, 32 bytes in hex: payment ids are derived with it. Losing it risks double charges after a restore.
     payment_id_key TEXT NOT NULL CHECK (length(payment_id_key) = 64),
     -- The PortOne store that this database belongs to, fixed by the first run that charges.
@@ -24,7 +24,7 @@ CREATE TABLE installation (
 -- One row: the kill switch. While paused_at is set, no charge starts anywhere.
 CREATE TABLE controls (
     -- Keeps the table at one row.
-    only_row INTEGER PRIMARY KEY DEFAULT 1 CHECK (only_row = 1),
+    only_row INT PRIMARY KEY NOT NULL DEFAULT 1 CHECK (only_row = 1),
     -- Since when charging is stopped; NULL while it may run.
     paused_at TEXT CHECK (paused_at GLOB '????-??-??T??:??:??.??????Z'),
     -- Who stopped it.

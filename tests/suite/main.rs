@@ -14,5 +14,6 @@
 mod clusters;
 mod config;
 mod protocol;
+mod stores;
 mod support;
 mod world;

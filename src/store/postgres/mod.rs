@@ -23,7 +23,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Pools {
     pub main: PgPool,
     pub settle: PgPool,
-    pub(crate) options: PgConnectOptions,
+    pub(crate) options: Box<PgConnectOptions>,
 }
 
 /// Connects to `url` with at most `pool_max` connections beside the one for results.
@@ -40,7 +40,7 @@ pub async fn connect(url: &SecretString, pool_max: u32, clock: Arc<dyn Clock>) -
     let pools = Pools {
         main: pool(pool_max.max(1)).connect_lazy_with(options.clone()),
         settle: pool(1).connect_lazy_with(options.clone()),
-        options,
+        options: Box::new(options),
     };
     Ok(SqlStore::new(Database::Postgres(pools), clock))
 }

@@ -5,7 +5,8 @@ WITH settled AS (
         renewal_id uuid, subscription_id text, attempt_id uuid, from_state text, lease_epoch bigint, state text,
         is_open boolean, next_attempt_at timestamptz, next_look_up_at timestamptz, waits_for_key boolean,
         unknown_since timestamptz, look_ups bigint, declines bigint, first_declined_at timestamptz, review_reason text,
-        access_until timestamptz, payment_id text, series bigint, retired_payment_id text, attempt_state text,
+        access_until timestamptz, payment_id text, series bigint, retired_payment_id text,
+        retired_look_up_at timestamptz, attempt_state text,
         attempt_settled_at timestamptz, transaction_id text, pg_provider text, pg_code text, pg_message text,
         decline_class text, decline_reason text, note text, paid_at timestamptz, pg_tx_id text,
         canceled_during_charge boolean, period_not_moved boolean, period_from timestamptz, period_to timestamptz,
@@ -49,7 +50,7 @@ spent AS (
 ),
 retired AS (
     INSERT INTO retired_payments (payment_id, renewal_id, series, retired_at, next_look_up_at)
-    SELECT b.retired_payment_id, b.renewal_id, r.series, $3::timestamptz, $3::timestamptz
+    SELECT b.retired_payment_id, b.renewal_id, r.series, $3::timestamptz, b.retired_look_up_at
     FROM settled b
     JOIN renewals r ON r.id = b.renewal_id
     WHERE b.retired_payment_id IS NOT NULL

@@ -12,11 +12,10 @@ WHERE r.state IN ('due', 'canceled')
     AND (
         (r.state = 'due' AND (
             s.cancel_at_period_end
-            OR s.status = 'downgraded'
-            OR s.current_period_end <> r.period_start
             OR r.access_until <= coalesce($1::timestamptz, clock_timestamp())
             OR (r.waits_for_key AND k.usable)))
         OR (r.state = 'canceled' AND NOT s.cancel_at_period_end
-            AND s.status <> 'downgraded' AND s.current_period_end = r.period_start))
+            AND s.status <> 'downgraded' AND s.current_period_end = r.period_start
+            AND r.access_until > coalesce($1::timestamptz, clock_timestamp())))
 ORDER BY r.id
 LIMIT $3::bigint

@@ -3,7 +3,7 @@
 use super::rows::{AttemptJson, uuid};
 use crate::domain::attempt::AttemptState;
 use crate::domain::charge::{Attempt, BillingKey, ClaimedRenewal, FrozenRequest};
-use crate::domain::dunning::PastDecline;
+use crate::domain::claim::{PastAttempt, past_declines};
 use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
 use crate::domain::money::{Currency, Money};
 use crate::store::StoreError;
@@ -64,6 +64,7 @@ impl AttemptFacts {
         let renewal_id = RenewalId(id(&self.renewal_id)?);
         let past: Vec<AttemptJson> =
             serde_json::from_value(self.attempts).map_err(|error| format!("its attempts: {error}"))?;
+        let past: Vec<PastAttempt> = past.into_iter().map(AttemptJson::into_past).collect::<Result<_, _>>()?;
         let currency = self.currency.ok_or("it has no currency")?;
         let currency = Currency::parse(&currency).map_err(|error| format!("its currency: {error}"))?;
         let amount = Money::new(self.amount.ok_or("it has no amount")?, currency)
@@ -79,7 +80,7 @@ impl AttemptFacts {
             period_start: self.period_start,
             period_end: self.period_end.ok_or("it has no end of the period")?,
             access_until: self.access_until,
-            declines: past.iter().filter_map(decline).collect(),
+            declines: past_declines(&past),
             first_declined_at: self.first_declined_at,
             known_transactions: known_transactions(&past),
             customer_keys: self.keys.into_iter().map(BillingKey::new).collect(),
@@ -105,14 +106,8 @@ impl AttemptFacts {
     }
 }
 
-fn decline(past: &AttemptJson) -> Option<PastDecline> {
-    let declined = past.state == AttemptState::Declined.as_str();
-    let (at, class) = past.settled_at.zip(past.class)?;
-    declined.then_some(PastDecline { at, class })
-}
-
 /// Transactions of attempts that are settled: seeing one of them again is no news.
-fn known_transactions(past: &[AttemptJson]) -> Vec<String> {
-    let settled = past.iter().filter(|attempt| attempt.state != AttemptState::Open.as_str());
+fn known_transactions(past: &[PastAttempt]) -> Vec<String> {
+    let settled = past.iter().filter(|attempt| attempt.state != AttemptState::Open);
     settled.filter_map(|attempt| attempt.transaction_id.clone()).collect()
 }

@@ -63,8 +63,8 @@ impl Step for Claimable {
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<ClaimableRow>, StoreError> {
         let now = tx.now_param().await?;
-        let after = Param::maybe_text(self.after.clone());
-        tx.rows(&statement::CLAIMABLE, &[now, after, Param::Int(i64::from(self.rows_max))]).await
+        let params = [now, Param::Text(self.after.clone()), Param::Int(i64::from(self.rows_max))];
+        tx.rows(&statement::CLAIMABLE, &params).await
     }
 }
 

@@ -92,7 +92,7 @@ async fn migrate_here(store: &SqlStore, key: Option<SecretString>) -> Result<Mig
     }
     match store.database() {
         Database::Postgres(pools) => {
-            let connection = PgPoolOptions::new().max_connections(1).connect_lazy_with(pools.options.clone());
+            let connection = PgPoolOptions::new().max_connections(1).connect_lazy_with(*pools.options.clone());
             let done = POSTGRES.run(&connection).await.map_err(refused);
             connection.close().await;
             done?;
@@ -173,6 +173,10 @@ mod tests {
         let mut newer = applied();
         newer.push(AppliedRow { version: needed + 1, checksum: String::new(), success: true });
         assert_eq!(problem(&POSTGRES, &newer), Some(SchemaProblem::TooNew { found: needed + 1, needed }));
+        let mut next: Vec<_> = POSTGRES.iter().cloned().collect();
+        next.push(sqlx::migrate::Migration { version: needed + 1, ..next[0].clone() });
+        let later = Migrator::with_migrations(next);
+        assert_eq!(problem(&later, &applied()), Some(SchemaProblem::TooOld { found: needed, needed: needed + 1 }));
         let mut changed = applied();
         changed[0].checksum = "00".to_owned();
         assert_eq!(problem(&POSTGRES, &changed), Some(SchemaProblem::Changed { version: changed[0].version }));

@@ -6,7 +6,7 @@
 use super::error::classify;
 use super::statement::{self, Param, Statement, stamp};
 use super::{Database, SqlStore};
-use crate::store::{SchemaProblem, StoreError};
+use crate::store::{SchemaProblem, StoreError, sqlite};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
@@ -108,7 +108,7 @@ impl SqlStore {
                 let open = match lane {
                     Lane::Read => pools.readers.begin().await,
                     // Writers queue at `begin`, where nothing is read yet, and never fail half-way.
-                    Lane::Write | Lane::Settle => pools.writer.begin_with("BEGIN IMMEDIATE").await,
+                    Lane::Write | Lane::Settle => pools.writer.begin_with(sqlite::BEGIN).await,
                 };
                 (Open::Sqlite(open.map_err(|error| classify(step, error))?), Some(clock.now()))
             }

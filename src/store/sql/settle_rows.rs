@@ -4,6 +4,7 @@ use super::rows::PaymentOut;
 use super::statement::{as_stamp, as_stamp_opt};
 use crate::domain::attempt::AttemptState;
 use crate::domain::ids::{AttemptId, PlanId, RenewalId};
+use crate::domain::look_ups;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::StoreError;
@@ -26,7 +27,7 @@ pub(super) struct GuardRow {
     pub lease_is_live: bool,
     pub current_period_end: DateTime<Utc>,
     pub cancel_at_period_end: bool,
-    pub attempt_state: Option<String>,
+    pub attempt_state: String,
     pub settled_epoch: Option<i64>,
 }
 
@@ -45,13 +46,13 @@ impl GuardRow {
     /// How `settlement` stands against the row as it is now.
     pub(super) fn standing(&self, settlement: &Settlement) -> Standing {
         let same_epoch = self.lease_epoch == settlement.lease_epoch;
-        let attempt_is_open = self.attempt_state.as_deref() == Some(AttemptState::Open.as_str());
+        let attempt_is_open = self.attempt_state == AttemptState::Open.as_str();
         let charging = self.state == State::Charging.as_str();
         if charging && same_epoch && attempt_is_open && (self.lease_is_live || !settlement.perishable) {
             return Standing::Held;
         }
         let closed_so = self.settled_epoch == Some(settlement.lease_epoch)
-            && self.attempt_state.as_deref() == Some(settlement.attempt.state.as_str());
+            && self.attempt_state == settlement.attempt.state.as_str();
         let left_open_so = settlement.attempt.state == AttemptState::Open
             && attempt_is_open
             && same_epoch
@@ -111,6 +112,8 @@ pub(super) struct SettledOut<'a> {
     payment_id: &'a str,
     series: u32,
     retired_payment_id: Option<&'a str>,
+    #[serde(serialize_with = "as_stamp_opt")]
+    retired_look_up_at: Option<DateTime<Utc>>,
     attempt_state: &'static str,
     #[serde(serialize_with = "as_stamp_opt")]
     attempt_settled_at: Option<DateTime<Utc>>,
@@ -172,6 +175,7 @@ impl<'a> SettledOut<'a> {
             payment_id: settlement.payment_id.as_str(),
             series: settlement.series,
             retired_payment_id: settlement.retired_payment_id.as_ref().map(crate::domain::ids::PaymentId::as_str),
+            retired_look_up_at: settlement.retired_payment_id.as_ref().map(|_| row.now + look_ups::LATE[0]),
             attempt_state: attempt.state.as_str(),
             attempt_settled_at: (attempt.state != AttemptState::Open).then_some(row.now),
             transaction_id: attempt.transaction_id.as_deref(),
@@ -256,7 +260,7 @@ mod tests {
             lease_is_live: live,
             current_period_end: time(),
             cancel_at_period_end: false,
-            attempt_state: Some(attempt.as_str().to_owned()),
+            attempt_state: attempt.as_str().to_owned(),
             settled_epoch: settled,
         }
     }

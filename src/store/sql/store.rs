@@ -6,10 +6,11 @@ use crate::domain::claim::RenewalChange;
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
 use crate::domain::settlement::{PaymentRecord, Settlement};
+use crate::domain::waiting::WaitingFacts;
 use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
-    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver, WaitingFacts,
+    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

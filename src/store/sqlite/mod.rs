@@ -15,9 +15,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that only read.
 const READERS_MAX: u32 = 4;
 
-/// What must be true of every connection, as the file itself says it.
-const REQUIRED: &[(&str, &str)] =
-    &[("PRAGMA journal_mode", "wal"), ("PRAGMA synchronous", "2"), ("PRAGMA foreign_keys", "1")];
+/// How a writer begins: it takes the write lock at once, and waits for it where nothing has been read yet.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// The connections to one file.
 #[derive(Clone, Debug)]
@@ -48,21 +47,32 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<SqlStore, Store
     Ok(SqlStore::new(Database::Sqlite(Pools { writer, readers }), clock))
 }
 
-/// A setting that was asked for and not taken (a file system without shared memory, for one) must not go unseen: a
+/// What the connections are like, by the file's own word.
+#[derive(sqlx::FromRow)]
+struct Session {
+    journal_mode: String,
+    synchronous: i64,
+    foreign_keys: i64,
+}
+
+/// `PRAGMA synchronous` when every commit is on the disk before it returns.
+const SYNCHRONOUS_FULL: i64 = 2;
+
+/// A setting that was asked for and not taken (on a file system without shared memory, for one) must not go unseen: a
 /// committed claim that is lost with the power is a charge that nobody knows of.
 async fn assert_durable(pool: &SqlitePool) -> Result<(), StoreError> {
-    for (pragma, wanted) in REQUIRED {
-        let found: String = match sqlx::query_scalar::<_, i64>(*pragma).fetch_one(pool).await {
-            Ok(number) => number.to_string(),
-            Err(_) => sqlx::query_scalar(*pragma).fetch_one(pool).await.map_err(|error| classify("open", error))?,
-        };
-        if found != *wanted {
-            return Err(StoreError::Row {
-                table: "the SQLite file",
-                key: (*pragma).to_owned(),
-                problem: format!("is {found}, must be {wanted}: move the database to a local disk"),
-            });
-        }
+    let found: Session =
+        sqlx::query_as(include_str!("session.sql")).fetch_one(pool).await.map_err(|error| classify("open", error))?;
+    let Session { journal_mode, synchronous, foreign_keys } = found;
+    if journal_mode == "wal" && synchronous == SYNCHRONOUS_FULL && foreign_keys == 1 {
+        return Ok(());
     }
-    Ok(())
+    Err(StoreError::Row {
+        table: "the SQLite file",
+        key: "its settings".to_owned(),
+        problem: format!(
+            "journal_mode is {journal_mode}, synchronous {synchronous}, foreign_keys {foreign_keys}; \
+             must be wal, {SYNCHRONOUS_FULL}, 1: move the database to a local disk"
+        ),
+    })
 }

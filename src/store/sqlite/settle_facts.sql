@@ -5,4 +5,4 @@ SELECT $2 AS now, r.id AS renewal_id, r.state, r.lease_epoch, coalesce(r.lease_u
 FROM json_each($1) AS w
 JOIN renewals r ON r.id = w.value ->> 'renewal_id'
 JOIN subscriptions s ON s.id = r.subscription_id
-LEFT JOIN attempts a ON a.id = w.value ->> 'attempt_id'
+JOIN attempts a ON a.id = w.value ->> 'attempt_id'

@@ -32,7 +32,7 @@ SET state = 'unusable', unusable_reason = b.value ->> 'key_unusable_reason', upd
 FROM json_each($1) AS b
 WHERE billing_keys.id = b.value ->> 'key_unusable' AND billing_keys.state = 'usable';
 INSERT INTO retired_payments (payment_id, renewal_id, series, retired_at, next_look_up_at)
-SELECT b.value ->> 'retired_payment_id', r.id, r.series, $3, $3
+SELECT b.value ->> 'retired_payment_id', r.id, r.series, $3, b.value ->> 'retired_look_up_at'
 FROM json_each($1) AS b
 JOIN renewals r ON r.id = b.value ->> 'renewal_id'
 WHERE b.value ->> 'retired_payment_id' IS NOT NULL

@@ -11,12 +11,11 @@ WHERE r.state IN ('due', 'canceled')
     AND (
         (r.state = 'due' AND (
             s.cancel_at_period_end
-            OR s.status = 'downgraded'
-            OR s.current_period_end <> r.period_start
             OR r.access_until <= $1
             OR (r.waits_for_key AND EXISTS (
                 SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable'))))
         OR (r.state = 'canceled' AND NOT s.cancel_at_period_end
-            AND s.status <> 'downgraded' AND s.current_period_end = r.period_start))
+            AND s.status <> 'downgraded' AND s.current_period_end = r.period_start
+            AND r.access_until > $1))
 ORDER BY r.id
 LIMIT $3

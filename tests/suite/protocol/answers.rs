@@ -49,7 +49,9 @@ async fn a_key_that_is_gone_is_a_hard_decline(on: On) {
 }
 
 async fn a_used_up_payment_id_goes_on_under_the_next_a_day_later(on: On) {
-    let world = world(on, "bk-insufficient-once").await;
+    let world = world(on, "bk").await;
+    let declined = Trouble::Decline { name: "insufficient".to_owned() };
+    world.simulator.model().add_rule(Rule::new(When::Always, declined).times(1));
     world.run().await;
     let first = world.renewal(SUB).await.payment_id;
     world.clock.pass(TimeDelta::days(1));

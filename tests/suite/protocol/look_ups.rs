@@ -218,7 +218,7 @@ async fn a_look_up_that_fails_leaves_the_outcome_unknown(on: On) {
 }
 
 async fn a_failure_that_may_hide_a_success_is_not_a_decline(on: On) {
-    for ending in ["duplicate", "pg-timeout"] {
+    for ending in ["duplicate", "kcp-pg-timeout"] {
         let world = world(on, &format!("bk-{ending}")).await;
         let report = world.run().await;
         assert_eq!((report.declined, report.unknown), (0, 1), "{ending}");

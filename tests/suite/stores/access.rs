@@ -1,0 +1,109 @@
+//! What the API service reads, and the standing of subscriptions whose period ended.
+
+use super::ground::{Ground, now, period_end};
+use super::on_both;
+use chrono::TimeDelta;
+use renewd::domain::access::AccessChange;
+use renewd::domain::event::EventKind;
+use renewd::domain::renewal::State;
+use renewd::store::Store;
+use renewd::store::sql::Database;
+use sqlx::{Column, Executor, SqlStr, Statement};
+
+on_both!(
+    the_views_have_the_columns_that_are_promised,
+    access_lasts_while_a_renewal_is_collected,
+    the_state_of_the_billing_key_is_told,
+    what_ended_or_was_cancelled_is_found_in_order,
+    a_standing_is_written_only_for_the_period_it_was_decided_from,
+);
+
+async fn columns(ground: &Ground, view: &'static str) -> String {
+    let names: Vec<String> = match ground.database() {
+        Database::Postgres(pools) => {
+            let prepared = (&pools.main).prepare(SqlStr::from_static(view)).await.unwrap();
+            prepared.columns().iter().map(|column| column.name().to_owned()).collect()
+        }
+        Database::Sqlite(pools) => {
+            let prepared = (&pools.writer).prepare(SqlStr::from_static(view)).await.unwrap();
+            prepared.columns().iter().map(|column| column.name().to_owned()).collect()
+        }
+    };
+    names.join(", ")
+}
+
+async fn the_views_have_the_columns_that_are_promised(ground: Ground) {
+    assert_eq!(
+        columns(&ground, "SELECT * FROM renewal_results").await,
+        "subscription_id, renewal_id, period_start, period_end, amount, currency, state, payment_id, pg_tx_id, \
+         paid_at, attempt_count, last_decline_class, last_decline_reason, last_pg_code, last_pg_message, \
+         next_attempt_at, updated_at"
+    );
+    assert_eq!(
+        columns(&ground, "SELECT * FROM subscription_access").await,
+        "subscription_id, customer_id, plan_id, tier, status, current_period_end, access_until, \
+         cancel_at_period_end, billing_key_state"
+    );
+}
+
+async fn access_lasts_while_a_renewal_is_collected(ground: Ground) {
+    ground.subscribe(&["sub_1"]).await;
+    let until = async || ground.timeline("sub_1").await.unwrap().unwrap().subscription.access_until;
+    assert_eq!(until().await, period_end());
+    ground.plan(&["sub_1"]).await;
+    let grace = period_end() + TimeDelta::days(7);
+    for state in ["due", "unknown", "review"] {
+        ground.sql(&format!("UPDATE renewals SET state = '{state}'")).await.unwrap();
+        assert_eq!(until().await, grace, "{state}");
+    }
+    for state in ["canceled", "lapsed", "failed"] {
+        ground.sql(&format!("UPDATE renewals SET state = '{state}'")).await.unwrap();
+        assert_eq!(until().await, period_end(), "{state}");
+    }
+    ground.sql("UPDATE renewals SET state = 'due', access_until = '2026-01-01T00:00:00.000000Z'").await.unwrap();
+    assert_eq!(until().await, period_end(), "what was paid for is never cut short");
+}
+
+async fn the_state_of_the_billing_key_is_told(ground: Ground) {
+    ground.subscribe(&["sub_1"]).await;
+    let state = async || ground.timeline("sub_1").await.unwrap().unwrap().subscription.billing_key_state;
+    assert_eq!(state().await, "usable");
+    ground.sql("UPDATE billing_keys SET state = 'unusable'").await.unwrap();
+    assert_eq!(state().await, "unusable");
+    ground.sql("DELETE FROM billing_keys").await.unwrap();
+    assert_eq!(state().await, "missing");
+}
+
+async fn what_ended_or_was_cancelled_is_found_in_order(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1", "sub_2", "sub_3"]).await;
+    let found = async |before, after: Option<&str>| {
+        let facts = ground.access_facts(before, after.map(Into::into), 9).await.unwrap();
+        facts.into_iter().map(|facts| facts.subscription_id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(now(), None).await, Vec::<String>::new());
+    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_2'").await.unwrap();
+    assert_eq!(found(now(), None).await, ["sub_2"]);
+    let later = period_end() + TimeDelta::seconds(1);
+    assert_eq!(found(later, None).await, ["sub_1", "sub_2", "sub_3"]);
+    assert_eq!(found(later, Some("sub_1")).await, ["sub_2", "sub_3"]);
+    let facts = ground.access_facts(later, None, 1).await.unwrap();
+    assert_eq!((facts[0].renewal.unwrap().1, facts[0].fallback_tier.as_str()), (State::Due, "free"));
+}
+
+async fn a_standing_is_written_only_for_the_period_it_was_decided_from(ground: Ground) {
+    let renewal = ground.subscribed_and_planned(&["sub_1"]).await[0];
+    let change = |end| AccessChange {
+        subscription_id: "sub_1".into(),
+        current_period_end: end,
+        status: "downgraded",
+        tier: Some("free".to_owned()),
+        events: vec![ground.event(EventKind::SubscriptionDowngraded, "sub_1", renewal)],
+    };
+    let moved = change(period_end() - TimeDelta::days(1));
+    assert_eq!(ground.record_access(&[moved]).await.unwrap(), []);
+    assert_eq!(ground.count("events", "true").await, 0);
+    assert_eq!(ground.record_access(&[change(period_end())]).await.unwrap(), ["sub_1".into()]);
+    assert_eq!(ground.count("subscriptions", "status = 'downgraded' AND tier = 'free'").await, 1);
+    assert_eq!(ground.record_access(&[change(period_end())]).await.unwrap(), [], "once");
+    assert_eq!(ground.count("events", "true").await, 1);
+}
