@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Tells the time, and waits. `--clock` replaces it everywhere at once.
@@ -72,24 +73,25 @@ impl Clock for TestClock {
     }
 }
 
-/// A test clock that can be set again: for `demo`, which lives through several days in seconds.
+/// A clock that stands still until it is set, while the stopwatch goes on: for `demo`, which lives through several days
+/// in seconds.
 #[derive(Clone, Debug)]
-pub struct SettableClock(Arc<Mutex<TestClock>>);
+pub struct SettableClock(Arc<AtomicI64>);
 
 impl SettableClock {
     pub fn at(time: DateTime<Utc>) -> Self {
-        Self(Arc::new(Mutex::new(TestClock::starting_at(time))))
+        Self(Arc::new(AtomicI64::new(time.timestamp_micros())))
     }
 
     pub fn set(&self, time: DateTime<Utc>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = TestClock::starting_at(time);
+        self.0.store(time.timestamp_micros(), Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl Clock for SettableClock {
     fn now(&self) -> DateTime<Utc> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now()
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
     fn uptime(&self) -> Duration {

@@ -93,7 +93,7 @@ fn attempt(gateway: &PortOne, key: &str, number: u32) -> Attempt {
     }
 }
 
-/// A simulator and a client of it, on one clock that can be set.
+/// A simulator and a client of it, on one clock that stands still until it is set.
 struct World {
     simulator: Simulator,
     gateway: PortOne,
