@@ -57,7 +57,7 @@ fn lines(timeline: &Timeline, app: &App) -> Vec<Vec<String>> {
     for event in &timeline.events {
         lines.push((event.created_at, 2, "told".to_owned(), event.kind.clone()));
     }
-    lines.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    lines.sort_by_key(|line| (line.0, line.1));
     lines.into_iter().map(|(at, _, what, how)| vec![local(at, app.zone), what, how]).collect()
 }
 

@@ -20,6 +20,9 @@ pub struct Args {
     /// From a charge's arrival to its approval, such as 50ms.
     #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = humantime::parse_duration)]
     latency: Duration,
+    /// What every request takes beside that, such as 20ms.
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = humantime::parse_duration)]
+    request_latency: Duration,
     /// The same seed and the same requests give the same answers.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -47,8 +50,13 @@ pub async fn run(
     };
     let mut settings = SimulatorSettings::new(clock);
     settings.listen = args.listen;
-    settings.model =
-        ModelSettings { latency: args.latency, seed: args.seed, ledger_file: args.ledger, ..ModelSettings::default() };
+    settings.model = ModelSettings {
+        latency: args.latency,
+        request_latency: args.request_latency,
+        seed: args.seed,
+        ledger_file: args.ledger,
+        ..ModelSettings::default()
+    };
     if let Some(store_id) = &config.gateway.store_id {
         settings.model.store_id.clone_from(store_id);
     }

@@ -15,6 +15,7 @@ pub mod due;
 pub mod dunning;
 pub mod event;
 pub mod ids;
+pub mod late;
 pub mod look_ups;
 pub mod money;
 pub mod payment;

@@ -11,6 +11,7 @@ mod charge;
 mod close;
 mod drain;
 pub mod import;
+mod late;
 pub mod limits;
 mod pace;
 mod pipeline;

@@ -1,7 +1,7 @@
 //! One run, on one screen.
 //!
 //! 1. **Open** the run's row. Two runs at once are fine: they share the work.
-//! 2. **Resolve** what an earlier process left open, before anything new.
+//! 2. **Resolve** what an earlier process left open, before anything new; and look once more at what ended.
 //! 3. **Plan**: every due subscription gets exactly one renewal.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
 //!    only a look-up decides; a period moves only with a verified payment.
@@ -71,6 +71,7 @@ impl Engine {
     async fn steps(&self, run: &Run) -> Result<(), RunError> {
         self.check_gateway_clock()?;
         self.resolve(run).await?;
+        self.sweep_late(run).await?;
         self.plan(run).await?;
         self.drain(run).await?;
         self.update_access(run).await

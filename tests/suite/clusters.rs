@@ -25,6 +25,16 @@ async fn two_databases_of_the_same_name_are_two_databases() {
 }
 
 #[tokio::test]
+async fn benchmarks_have_a_server_whose_commits_reach_the_disk() {
+    for (url, fsync) in [(postgres::durable_database("durable").await, "on"), (postgres::database("fast").await, "off")]
+    {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let said: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(said, fsync);
+    }
+}
+
+#[tokio::test]
 async fn copies_of_a_template_hold_what_was_filled_in_once() {
     static SHELVES: Template = Template::named("shelves");
     let filled = AtomicU32::new(0);

@@ -91,6 +91,7 @@ impl Simulator {
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
+            request_latency: settings.model.request_latency,
             model: Mutex::new(GatewayModel::new(settings.model)?),
             clock: settings.clock,
             api_secret: settings.api_secret,

@@ -26,6 +26,8 @@ pub struct ModelSettings {
     pub channel_type: &'static str,
     /// From a charge's arrival to its approval.
     pub latency: Duration,
+    /// What every request takes beside that: the way there and back.
+    pub request_latency: Duration,
     /// How often one payment id can be tried; PortOne does not document its number.
     pub transactions_max: u32,
     /// Where chance comes from: the same seed and requests give the same answers.
@@ -40,6 +42,7 @@ impl Default for ModelSettings {
             store_id: "store-simulator".to_owned(),
             channel_type: "LIVE",
             latency: Duration::ZERO,
+            request_latency: Duration::ZERO,
             transactions_max: 20,
             seed: 0,
             ledger_file: None,

@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all handlers share.
 pub(super) struct Shared {
+    /// What every request takes beside its own work.
+    pub(super) request_latency: std::time::Duration,
     pub(super) model: Mutex<GatewayModel>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) api_secret: SecretString,
@@ -166,8 +168,9 @@ fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn deliver(shared: &Shared, line: &Line, reply: Reply) -> Response {
-    if !reply.after.is_zero() {
-        tokio::time::sleep(reply.after).await;
+    let wait = reply.after + shared.request_latency;
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
     }
     line.set(reply.delivery);
     response(reply, shared.clock.now())

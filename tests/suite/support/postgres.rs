@@ -45,7 +45,6 @@ pub async fn database(name: &str) -> String {
 }
 
 /// A new, empty database on a server of its own whose commits reach the disk, as in production; its URL.
-#[allow(dead_code, reason = "benches/renewals.rs shares this file")]
 pub async fn durable_database(name: &str) -> String {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     CLUSTER.get_or_init(|| Cluster::start("on")).await.create(name, "template1").await

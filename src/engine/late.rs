@@ -1,0 +1,70 @@
+//! The late sweep: renewals that ended without money, and payment ids that were given up, are looked up a few times
+//! more. An approval can come after the failure that was told.
+
+use super::run::Run;
+use super::{Engine, RunError};
+use crate::domain::late::{self, Late};
+use crate::domain::settle::Settling;
+use crate::domain::settlement::PaymentRecord;
+use crate::domain::verdict::Verdict;
+use crate::store::{LateChange, LateFacts};
+use futures_util::stream::{self, StreamExt};
+
+impl Engine {
+    pub(super) async fn sweep_late(&self, run: &Run) -> Result<(), RunError> {
+        while !run.is_stopping() {
+            let facts = self.store.late_facts(self.limits.claim_rows_max).await?;
+            if facts.is_empty() {
+                return Ok(());
+            }
+            let looking = facts.into_iter().map(|facts| async {
+                let verdict = self.look_up(run, &facts.attempt).await;
+                (facts, verdict)
+            });
+            let seen: Vec<_> = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect().await;
+            let mut changes = Vec::new();
+            for (facts, verdict) in seen {
+                changes.push(self.decide_late(run, facts, &verdict).await?);
+            }
+            self.store.record_late(&changes).await?;
+        }
+        Ok(())
+    }
+
+    async fn decide_late(&self, run: &Run, facts: LateFacts, verdict: &Verdict) -> Result<LateChange, RunError> {
+        let new_id = || self.new_id();
+        let at = Settling {
+            policy: &self.policy,
+            now: self.now(run),
+            new_id: &new_id,
+            canceled: facts.subscription_canceled,
+        };
+        Ok(match late::decide((&facts.attempt, facts.state), verdict, facts.since, &at)? {
+            Late::LookAgain(next_look_up_at) => LateChange::LookAgain { facts: Box::new(facts), next_look_up_at },
+            Late::Found(settlement) => {
+                run.report.settled(&settlement);
+                LateChange::Found { from: facts.state, settlement }
+            }
+            Late::Beside => {
+                if let Some(record) = money(verdict) {
+                    tracing::error!(
+                        renewal.id = %facts.renewal_id,
+                        payment.id = %facts.payment_id,
+                        "renewal {} is {}, and there is money under {} as well: give it back",
+                        facts.renewal_id, facts.state.as_str(), facts.payment_id
+                    );
+                    self.store.observe(&[(record.clone(), "late sweep".to_owned())]).await?;
+                }
+                LateChange::LookAgain { facts: Box::new(facts), next_look_up_at: None }
+            }
+        })
+    }
+}
+
+fn money(verdict: &Verdict) -> Option<&PaymentRecord> {
+    match verdict {
+        Verdict::Paid(proof) => Some(proof.record()),
+        Verdict::Mismatch { record, .. } | Verdict::Cancelled { record } => Some(record),
+        _ => None,
+    }
+}
