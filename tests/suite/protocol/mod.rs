@@ -3,5 +3,6 @@
 
 mod answers;
 mod cancellations;
+mod late;
 mod look_ups;
 mod stops;
