@@ -33,7 +33,7 @@ pub fn run_rows(report: &RunReport) -> Vec<Row> {
 }
 
 fn retries(retries: &BTreeMap<String, u64>) -> impl Iterator<Item = Row> {
-    retries.iter().map(|(at, count)| row(&format!("  next try {at}"), *count))
+    retries.iter().map(|(at, count)| row(&format!("  next try on {at}"), *count))
 }
 
 fn row(what: &str, count: u64) -> Row {

@@ -2,6 +2,7 @@
 
 use crate::domain::access::AccessChange;
 use crate::domain::claim::RenewalChange;
+use crate::domain::date::Zone;
 use crate::domain::due::{Disposition, PlannedRenewal};
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
@@ -41,7 +42,7 @@ pub struct RunReport {
     pub downgraded: u64,
     /// Declines by reason.
     pub declined_by_reason: BTreeMap<String, u64>,
-    /// Planned attempts after this run's declines, by date in the zone.
+    /// Planned attempts after this run's declines, by date and time in the zone.
     pub retries: BTreeMap<String, u64>,
     /// Channels that stopped, and why.
     pub stopped_channels: BTreeMap<String, String>,
@@ -75,6 +76,9 @@ impl RunReport {
             for (reason, count) in &report.declined_by_reason {
                 *total.declined_by_reason.entry(reason.clone()).or_default() += count;
             }
+            for (at, count) in &report.retries {
+                *total.retries.entry(at.clone()).or_default() += count;
+            }
             total.left_due = report.left_due;
         }
         total
@@ -104,17 +108,23 @@ impl RunReport {
 }
 
 /// The figures while the run goes on.
-#[derive(Debug, Default)]
-pub(super) struct Report(Mutex<RunReport>);
+#[derive(Debug)]
+pub(super) struct Report {
+    figures: Mutex<RunReport>,
+    zone: Zone,
+}
 
 impl Report {
-    pub fn open(&self, run: &NewRun) {
-        let mut report = self.lock();
-        report.run_id = run.id.to_string();
-        report.trigger.clone_from(&run.trigger);
-        report.business_date = run.business_date;
-        report.zone.clone_from(&run.zone);
-        report.started_at = run.started_at;
+    pub fn of(run: &NewRun, zone: Zone) -> Self {
+        let figures = RunReport {
+            run_id: run.id.to_string(),
+            trigger: run.trigger.clone(),
+            business_date: run.business_date,
+            zone: run.zone.clone(),
+            started_at: run.started_at,
+            ..RunReport::default()
+        };
+        Self { figures: Mutex::new(figures), zone }
     }
 
     pub fn planned(&self, disposition: Disposition, _planned: &PlannedRenewal) {
@@ -175,7 +185,8 @@ impl Report {
             State::Due | State::Charging | State::Lapsed | State::Refunded => {}
         }
         if let (true, Some(next)) = (settlement.declined, settlement.next_attempt_at) {
-            *report.retries.entry(next.to_rfc3339()).or_default() += 1;
+            let at = format!("{} {}", self.zone.date_of(next), self.zone.time_of(next).format("%H:%M"));
+            *report.retries.entry(at).or_default() += 1;
         }
     }
 
@@ -212,6 +223,6 @@ impl Report {
     }
 
     fn lock(&self) -> MutexGuard<'_, RunReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -80,28 +80,27 @@ impl Engine {
     async fn open(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<Run, RunError> {
         let now = self.store.now().await?;
         let zone = self.policy.zone;
-        let run = Run {
+        let row = NewRun {
             id: RunId(self.new_id()),
+            trigger: request.trigger.clone(),
             business_date: request.business_date.unwrap_or_else(|| zone.date_of(now)),
+            zone: zone.name().to_owned(),
+            actor: request.actor.clone(),
+            started_at: now,
+        };
+        let run = Run {
+            id: row.id,
+            business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
             charges_max: request.charges_max,
-            report: Report::default(),
+            report: Report::of(&row, zone),
             shutdown: shutdown.clone(),
             started: (now, self.clock.uptime()),
             stops: Mutex::default(),
             channels: Mutex::default(),
             halted: CancellationToken::new(),
         };
-        let row = NewRun {
-            id: run.id,
-            trigger: request.trigger.clone(),
-            business_date: run.business_date,
-            zone: zone.name().to_owned(),
-            actor: request.actor.clone(),
-            started_at: now,
-        };
         self.store.open_run(&row).await?;
-        run.report.open(&row);
         tracing::info!(run.id = %run.id, business_date = %run.business_date, "run {} opened", run.id);
         Ok(run)
     }
