@@ -155,7 +155,7 @@ impl From<RunError> for CliError {
             error @ RunError::ClockSkew { .. } => incomplete("charging is held")
                 .because(error)
                 .money("nothing was charged")
-                .hint("set this machine's clock (NTP), then run it again"),
+                .hint("set the clocks of the database server and of this machine (NTP), then run it again"),
             error @ RunError::Illegal(_) => incomplete("a row stands where it cannot stand")
                 .because(error)
                 .money("its renewal was left as it is")

@@ -6,21 +6,8 @@ use super::{Engine, RunError};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::store::ClosedRun;
-use chrono::TimeDelta;
 
 impl Engine {
-    /// Fails closed: while the clocks disagree nobody can say what is due.
-    pub(super) fn check_gateway_clock(&self) -> Result<(), RunError> {
-        if self.clock.is_test() {
-            return Ok(());
-        }
-        let bound = TimeDelta::from_std(self.limits.clock_skew_max).unwrap_or(TimeDelta::MAX);
-        match self.gateway.clock_skew() {
-            Some(skew) if skew.abs() > bound => Err(RunError::ClockSkew { seconds: skew.num_seconds() }),
-            _ => Ok(()),
-        }
-    }
-
     pub(super) async fn close(&self, run: &Run, ended: Result<(), RunError>) -> Result<RunReport, RunError> {
         let problem = match &ended {
             Err(err) => Some(err.to_string()),

@@ -17,6 +17,7 @@ mod pace;
 mod pipeline;
 mod plan;
 pub mod preview;
+mod probe;
 pub mod report;
 mod resolve;
 pub mod run;
@@ -70,8 +71,8 @@ impl Progress for Silent {
 pub enum RunError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The gateway's clock and ours are too far apart to know what is due.
-    #[error("our clock differs from the gateway's by {seconds} s: nothing is charged until they agree")]
+    /// The gateway's clock and the database's are too far apart to know what is due.
+    #[error("the gateway's clock is {seconds} s ahead of the database's: nothing is charged until they agree")]
     ClockSkew { seconds: i64 },
     /// A step that the state machine does not know: a bug, or a row edited by hand.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! One run, on one screen.
 //!
-//! 1. **Open** the run's row. Two runs at once are fine: they share the work.
+//! 1. **Open** the run's row, and probe the gateway. Two runs at once are fine: they share the work.
 //! 2. **Resolve** what an earlier process left open, before anything new; and look once more at what ended.
 //! 3. **Plan**: every due subscription gets exactly one renewal.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     async fn steps(&self, run: &Run) -> Result<(), RunError> {
-        self.check_gateway_clock()?;
+        self.probe(run).await?;
         self.resolve(run).await?;
         self.sweep_late(run).await?;
         self.plan(run).await?;

@@ -2,8 +2,14 @@
 
 use crate::world::{On, World};
 use chrono::TimeDelta;
+use renewd::clock::SystemClock;
+use renewd::engine::run::RunRequest;
+use renewd::engine::{RunError, Silent};
 use renewd::gateway::simulator::{Rule, Trouble, When};
+use renewd::shutdown::Shutdown;
 use renewd::store::{Paused, Switch};
+use std::sync::Arc;
+use std::time::Duration;
 
 crate::on_both_databases! {
     refused_credentials_stop_the_run_and_leave_everything_due,
@@ -14,6 +20,7 @@ crate::on_both_databases! {
     the_kill_switch_stops_every_claim,
     outside_the_window_nothing_is_sent,
     a_channel_that_never_answers_opens_its_circuit,
+    clocks_that_disagree_hold_all_charging,
 }
 
 async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
@@ -98,11 +105,9 @@ async fn a_gateway_that_cannot_be_reached_takes_nothing(on: On) {
     elsewhere.simulator.stop().await;
     let app =
         renewd::app::App { config: crate::world::config_at(&world.app, &dead), ..crate::world::clone_app(&world.app) };
-    let engine =
-        app.engine(std::sync::Arc::clone(&world.store), std::sync::Arc::new(renewd::engine::Silent)).await.unwrap();
-    let request = renewd::engine::run::RunRequest { trigger: "test".into(), ..Default::default() };
-    let report =
-        engine.run(&request, &renewd::shutdown::Shutdown::new(std::time::Duration::from_secs(8))).await.unwrap();
+    let engine = app.engine(Arc::clone(&world.store), Arc::new(Silent)).await.unwrap();
+    let request = RunRequest { trigger: "test".into(), ..Default::default() };
+    let report = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await.unwrap();
     assert_eq!(report.status, "failed");
     assert!(report.problem.as_ref().unwrap().contains("could not be reached"), "{report:?}");
     assert_eq!(states(&world, 1).await, ["due"]);
@@ -139,4 +144,16 @@ async fn a_channel_that_never_answers_opens_its_circuit(on: On) {
     assert_eq!(report.status, "failed");
     assert!((20..=26).contains(&report.unknown), "{}", report.unknown);
     assert!(report.left_due >= 14, "the rest stays due: {}", report.left_due);
+}
+
+async fn clocks_that_disagree_hold_all_charging(on: On) {
+    let world = World::with(on, &[("charge.window", "00:00-24:00"), ("charge.quiet", "03:33-03:34")]).await;
+    world.subscribe("sub-0", "bk-0").await;
+    // The same database and the same gateway (which lives in January), by the machine's clock.
+    let app = renewd::app::App { clock: Arc::new(SystemClock), ..crate::world::clone_app(&world.app) };
+    let engine = app.engine(app.database().await.unwrap(), Arc::new(Silent)).await.unwrap();
+    let refused = engine.run(&RunRequest::default(), &Shutdown::new(Duration::from_secs(8))).await.unwrap_err();
+    assert!(matches!(refused, RunError::ClockSkew { .. }), "{refused}");
+    assert!(world.timeline("sub-0").await.renewals.is_empty(), "nothing was planned, nothing charged");
+    assert!(world.simulator.model().ledger().charges().is_empty());
 }
