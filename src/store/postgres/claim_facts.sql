@@ -9,11 +9,10 @@ WITH clock AS MATERIALIZED (
 running AS MATERIALIZED (
     SELECT only_row FROM controls WHERE paused_at IS NULL FOR SHARE
 ),
-locked AS MATERIALIZED (
-    SELECT r.*, s.cancel_at_period_end,
-        s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next
+-- Alone, so that the index hands out the first rows in order, however many there are behind them.
+picked AS MATERIALIZED (
+    SELECT r.*
     FROM renewals r
-    JOIN subscriptions s ON s.id = r.subscription_id
     WHERE EXISTS (SELECT FROM running)
         AND r.state = 'due'
         AND r.next_attempt_at <= (SELECT now FROM clock)
@@ -22,7 +21,13 @@ locked AS MATERIALIZED (
         AND ($5::text IS NULL OR r.subscription_id IN (SELECT json_array_elements_text($5::json)))
     ORDER BY r.next_attempt_at, r.id
     LIMIT $4::bigint
-    FOR UPDATE OF r SKIP LOCKED
+    FOR UPDATE SKIP LOCKED
+),
+locked AS MATERIALIZED (
+    SELECT p.*, s.cancel_at_period_end,
+        s.status IN ('active', 'past_due') AND s.current_period_end = p.period_start AS period_is_next
+    FROM picked p
+    JOIN subscriptions s ON s.id = p.subscription_id
     FOR SHARE OF s
 )
 SELECT (SELECT now FROM clock) AS now, l.id::text AS renewal_id, l.subscription_id, l.customer_id, l.plan_id,

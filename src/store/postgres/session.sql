@@ -8,4 +8,6 @@ SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '60s';
 SET plan_cache_mode = force_custom_plan;
 SET jit = off;
+-- Rows are wanted in an index's order, a few at a time: a bitmap would collect and sort all that are due.
+SET enable_bitmapscan = off;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';

@@ -1,5 +1,5 @@
--- Everything that a batch of outcomes changes, in one statement; events come after it.
--- $1 rows, $2 payments, $3 now
+-- Everything that a batch of outcomes changes, and what it tells, in one statement.
+-- $1 rows, $2 payments, $3 now, $4 events
 WITH settled AS (
     SELECT * FROM json_to_recordset($1::json) AS b (
         renewal_id uuid, subscription_id text, attempt_id uuid, from_state text, lease_epoch bigint, state text,
@@ -55,6 +55,14 @@ retired AS (
     JOIN renewals r ON r.id = b.renewal_id
     WHERE b.retired_payment_id IS NOT NULL
     ON CONFLICT (payment_id) DO NOTHING
+),
+told AS (
+    INSERT INTO events (id, kind, subscription_id, renewal_id, attempt_id, dedupe, payload, created_at)
+    SELECT e.id, e.kind, e.subscription_id, e.renewal_id, e.attempt_id, e.dedupe, e.payload, e.created_at
+    FROM json_to_recordset($4::json) AS e (
+        id uuid, kind text, subscription_id text, renewal_id uuid, attempt_id uuid, dedupe text, payload jsonb,
+        created_at timestamptz)
+    ON CONFLICT (dedupe) DO NOTHING
 )
 UPDATE renewals r
 SET state = b.state, next_attempt_at = b.next_attempt_at, next_look_up_at = b.next_look_up_at,

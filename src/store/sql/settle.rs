@@ -1,8 +1,7 @@
 //! Settling: a batch of outcomes in one transaction, each guarded by the lease that it was found under.
 
 use super::SqlStore;
-use super::plan::tell;
-use super::rows::{PaymentOut, bulk, events_param, review_event, uuid};
+use super::rows::{EventOut, PaymentOut, bulk, review_event, uuid};
 use super::session::{Lane, Step, Tx};
 use super::settle_rows::{GuardRow, MoveFields, PERIOD_NOT_MOVED, SettledOut, Standing, WantedOut, payment_of};
 use super::statement::{self, Param};
@@ -111,10 +110,11 @@ impl<'a> Writes<'a> {
     pub(super) async fn write(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(now) = self.now.map(Param::time) else { return Ok(()) };
         if !self.settled.is_empty() {
-            let params = [bulk(&self.settled)?, bulk(&self.payments)?, now.clone()];
+            let told: Vec<EventOut<'_>> =
+                self.events.iter().copied().chain(&self.found_out).map(EventOut::from).collect();
+            let params = [bulk(&self.settled)?, bulk(&self.payments)?, now.clone(), bulk(&told)?];
             tx.execute(&statement::SETTLE_RECORD, &params).await?;
         }
-        tell(tx, events_param(self.events.iter().copied().chain(&self.found_out))?).await?;
         if !self.observed.is_empty() {
             tx.execute(&statement::SETTLE_WAKE, &[bulk(&self.observed)?, now]).await?;
         }

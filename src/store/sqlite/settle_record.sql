@@ -1,5 +1,5 @@
--- Everything that a batch of outcomes changes; events come after it.
--- $1 rows, $2 payments, $3 now
+-- Everything that a batch of outcomes changes, and what it tells.
+-- $1 rows, $2 payments, $3 now, $4 events
 -- An attempt that is closed stays as it is.
 UPDATE attempts
 SET state = b.value ->> 'attempt_state', settled_at = b.value ->> 'attempt_settled_at',
@@ -37,6 +37,12 @@ FROM json_each($1) AS b
 JOIN renewals r ON r.id = b.value ->> 'renewal_id'
 WHERE b.value ->> 'retired_payment_id' IS NOT NULL
 ON CONFLICT (payment_id) DO NOTHING;
+INSERT INTO events (id, kind, subscription_id, renewal_id, attempt_id, dedupe, payload, created_at)
+SELECT e.value ->> 'id', e.value ->> 'kind', e.value ->> 'subscription_id', e.value ->> 'renewal_id',
+    e.value ->> 'attempt_id', e.value ->> 'dedupe', e.value -> 'payload', e.value ->> 'created_at'
+FROM json_each($4) AS e
+WHERE true
+ON CONFLICT (dedupe) DO NOTHING;
 UPDATE renewals
 SET state = b.value ->> 'state', next_attempt_at = b.value ->> 'next_attempt_at',
     next_look_up_at = b.value ->> 'next_look_up_at', waits_for_key = b.value ->> 'waits_for_key',

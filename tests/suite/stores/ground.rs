@@ -29,11 +29,14 @@ use renewd::store::{
 use secrecy::SecretString;
 use sqlx::AssertSqlSafe;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub const LEASE: Duration = Duration::from_secs(600);
 const POOL_MAX: u32 = 12;
+
+/// Thousands of codes: read once.
+static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineTables::built_in().unwrap()));
 
 static MIGRATED: Template = Template::named("stores");
 
@@ -361,7 +364,7 @@ pub fn policy() -> Policy {
         window: TimeWindow::parse("09:00-21:00").unwrap(),
         quiet: TimeWindow::parse("23:00-01:00").unwrap(),
         dunning: DunningPolicy::default(),
-        declines: Arc::new(DeclineTables::built_in().unwrap()),
+        declines: Arc::clone(&TABLES),
         payment_id_key: PaymentIdKey::new([3; 32]),
         store_id: "store-1".to_owned(),
         channel_type: ChannelType::Live,

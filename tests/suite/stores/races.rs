@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 on_both!(
@@ -137,6 +138,20 @@ async fn a_payment_that_two_workers_found_is_recorded_once(ground: Ground) {
     assert_eq!(ground.count("events", "kind = 'renewal.paid'").await, 1);
 }
 
+/// Renewals that a neighbour holds are passed over, not waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_passes_over_what_others_hold() {
+    let ground = Ground::postgres("passes_over").await;
+    ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
+    let Database::Postgres(pools) = ground.database() else { unreachable!() };
+    let mut tx = pools.main.begin().await.unwrap();
+    let hold = "SELECT id FROM renewals WHERE subscription_id = 'sub_1' FOR UPDATE";
+    sqlx::query(hold).fetch_all(&mut *tx).await.unwrap();
+    let claimed = tokio::time::timeout(Duration::from_secs(3), ground.claim_all()).await.expect("it did not wait");
+    assert_eq!((claimed.seen, claimed.attempts.len()), (1, 1));
+    tx.rollback().await.unwrap();
+}
+
 /// A claim waits for a cancellation that has begun, and then sees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_waits_for_a_cancellation_that_has_begun() {
@@ -160,14 +175,19 @@ async fn a_claim_waits_for_a_cancellation_that_has_begun() {
 async fn the_switch_waits_for_a_claim_that_has_begun() {
     let ground = Ground::postgres("switch_waits").await;
     ground.subscribed_and_planned(&["sub_1"]).await;
-    let (entered, release) = (Arc::new(tokio::sync::Notify::new()), Arc::new(std::sync::Barrier::new(2)));
-    let (told, held) = (Arc::clone(&entered), Arc::clone(&release));
+    let (entered, turn_seen) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (told, may_go_on) = (Arc::clone(&entered), Arc::clone(&turn_seen));
     let (store, request) = (ground.store.clone(), ground.request(9));
     let charge = charge_everything(request.run_id);
     let claiming = tokio::spawn(async move {
         let decide = move |facts: &_| {
             told.notify_one();
-            held.wait();
+            for _ in 0..500 {
+                if may_go_on.load(Ordering::SeqCst) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
             charge(facts)
         };
         store.claim(&request, Arc::new(decide)).await
@@ -178,7 +198,7 @@ async fn the_switch_waits_for_a_claim_that_has_begun() {
     let turning = tokio::spawn(async move { store.set_switch(&Switch { paused: Some(paused) }).await });
     until_somebody_waits(&ground).await;
     assert!(!turning.is_finished());
-    tokio::task::block_in_place(|| release.wait());
+    turn_seen.store(true, Ordering::SeqCst);
     assert_eq!(claiming.await.unwrap().unwrap().attempts.len(), 1);
     turning.await.unwrap().unwrap();
     assert!(ground.claim_all().await.paused);
