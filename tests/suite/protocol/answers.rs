@@ -11,6 +11,8 @@ crate::on_both_databases! {
     refusals_that_are_not_the_customers_go_to_a_person,
     an_outstanding_request_is_repeated_the_same,
     to_slow_down_is_not_an_attempt,
+    to_slow_down_for_an_hour_leaves_it_due,
+    what_only_our_configuration_can_mend_is_not_the_customers,
     no_answer_is_looked_up_and_never_charged_twice,
     a_status_code_never_decides,
     an_answer_that_is_lost_for_good_is_found_by_the_next_run,
@@ -128,4 +130,29 @@ async fn an_answer_that_is_lost_for_good_is_found_by_the_next_run(on: On) {
     assert_eq!((report.paid, report.taken_over), (1, 1));
     assert_eq!(world.charges(SUB).len(), 1);
     assert_eq!(world.renewal(SUB).await.state, "paid");
+}
+
+async fn to_slow_down_for_an_hour_leaves_it_due(on: On) {
+    let world = world(on, "bk").await;
+    world.rule(When::Always, Trouble::RateLimited { retry_after: Some("3600".to_owned()) });
+    let report = world.run().await;
+    assert_eq!((report.status.as_str(), report.paid, report.left_due), ("failed", 0, 1));
+    let timeline = world.timeline(SUB).await;
+    assert_eq!((timeline.renewals[0].state.as_str(), timeline.renewals[0].attempt_count), ("due", 0), "not an attempt");
+    assert_eq!(timeline.attempts[0].state, "not_charged");
+    world.simulator.model().clear_rules();
+    assert_eq!(world.run_after(TimeDelta::hours(1)).await.paid, 1);
+    assert_eq!(world.charges(SUB).len(), 1);
+}
+
+/// Inicis wants name, phone and email: what is missing is found before the charge, and named.
+async fn what_only_our_configuration_can_mend_is_not_the_customers(on: On) {
+    let world = world(on, "bk").await;
+    world.import(r#"{"type":"customer","id":"user-sub","name":"김하늘"}"#).await;
+    world.import(r#"{"type":"billing_key","customer":"user-sub","billing_key":"bk","pg_provider":"INICIS_V2"}"#).await;
+    assert_eq!(world.run().await.review, 1);
+    let renewal = world.renewal(SUB).await;
+    let reason = renewal.review_reason.unwrap();
+    assert_eq!(reason, "INICIS_V2 demands customer.phone, customer.email: fill it in, then retry");
+    assert!(world.attempts(SUB).await.is_empty() && world.charges(SUB).is_empty());
 }

@@ -19,6 +19,8 @@ crate::on_both_databases! {
     what_was_given_back_goes_to_a_person,
     a_look_up_that_fails_leaves_the_outcome_unknown,
     a_failure_that_may_hide_a_success_is_not_a_decline,
+    a_cancel_that_failed_at_the_payment_gateway_goes_to_a_person,
+    a_request_that_the_payment_gateway_cannot_read_goes_to_a_person,
 }
 
 const SUB: &str = "sub";
@@ -225,4 +227,27 @@ async fn a_failure_that_may_hide_a_success_is_not_a_decline(on: On) {
         assert_eq!(world.renewal(SUB).await.decline_count, 0, "{ending}");
         assert!(world.charges(SUB).is_empty(), "{ending}");
     }
+}
+
+/// Paid, and the automatic cancel failed: the customer's money is gone, and no retry may follow.
+async fn a_cancel_that_failed_at_the_payment_gateway_goes_to_a_person(on: On) {
+    let world = world(on, "bk-kcp-half-cancelled").await;
+    assert_eq!(world.run().await.review, 1);
+    let timeline = world.timeline(SUB).await;
+    assert_eq!((timeline.renewals[0].state.as_str(), timeline.renewals[0].decline_count), ("review", 0));
+    assert_eq!(timeline.attempts[0].pg_code.as_deref(), Some("9048"));
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.attempts(SUB).await.len(), 1, "no retry by itself");
+}
+
+async fn a_request_that_the_payment_gateway_cannot_read_goes_to_a_person(on: On) {
+    let world = world(on, "bk").await;
+    let unreadable =
+        Trouble::DeclineWith { code: "INVALID_REQUEST".to_owned(), message: "잘못된 요청입니다.".to_owned() };
+    world.rule(When::Always, unreadable);
+    assert_eq!(world.run().await.review, 1);
+    let timeline = world.timeline(SUB).await;
+    assert_eq!((timeline.attempts[0].state.as_str(), timeline.renewals[0].decline_count), ("refused", 0));
+    assert_eq!(timeline.attempts[0].decline_reason.as_deref(), Some("invalid_request"));
+    assert!(world.charges(SUB).is_empty());
 }

@@ -84,12 +84,18 @@ async fn our_credentials_at_the_payment_gateway_stop_the_channel_at_once(on: On)
 }
 
 async fn our_contract_stops_the_channel_after_three_customers(on: On) {
-    let world = world(on, 2, "-contract").await;
+    for ending in ["contract", "kcp-merchant-limit"] {
+        one_contract(on, ending).await;
+    }
+}
+
+async fn one_contract(on: On, ending: &str) {
+    let world = world(on, 2, &format!("-{ending}")).await;
     let report = world.run().await;
     assert_eq!((report.status.as_str(), report.declined), ("completed", 0), "it may be one card company's");
     assert_eq!(states(&world, 2).await, ["due"; 2]);
     for number in 2..8 {
-        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}-contract")).await;
+        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}-{ending}")).await;
     }
     let report = world.run().await;
     assert_eq!((report.status.as_str(), report.declined), ("failed", 0));
