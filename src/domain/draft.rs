@@ -67,12 +67,7 @@ impl<'a> Draft<'a> {
     /// Finishes as paid: the period moves with the proof.
     pub fn paid(self, proof: &Verified) -> Settlement {
         let renewal = &self.attempt.renewal;
-        let period = PeriodMove::paid_by(
-            proof,
-            (renewal.subscription_id.clone(), renewal.id),
-            renewal.plan_id.clone(),
-            (renewal.period_start, renewal.period_end),
-        );
+        let period = PeriodMove::paid_by(proof, renewal.plan_id.clone(), renewal.period_start, renewal.period_end);
         let moves = self.effects.moves_period;
         self.finish(|settled| {
             let record = proof.record();

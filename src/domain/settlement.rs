@@ -32,22 +32,30 @@ pub struct PaymentRecord {
 /// The subscription's step to the next period. Can only be made from a verified payment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PeriodMove {
-    subscription_id: SubscriptionId,
-    renewal_id: RenewalId,
     plan_id: PlanId,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 }
 
 impl PeriodMove {
-    /// The move from the old period's end (`from`) to `to`, paid for by `_proof`.
-    pub fn paid_by(
-        _proof: &Verified,
-        (subscription_id, renewal_id): (SubscriptionId, RenewalId),
-        plan_id: PlanId,
-        (from, to): (DateTime<Utc>, DateTime<Utc>),
-    ) -> Self {
-        Self { subscription_id, renewal_id, plan_id, from, to }
+    /// The move from the old period's end (`from`) to `to`, on `plan_id`, paid for by `_proof`.
+    pub fn paid_by(_proof: &Verified, plan_id: PlanId, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self { plan_id, from, to }
+    }
+
+    /// The plan that the new period is on.
+    pub fn plan_id(&self) -> &PlanId {
+        &self.plan_id
+    }
+
+    /// Where the subscription must still be.
+    pub fn from(&self) -> DateTime<Utc> {
+        self.from
+    }
+
+    /// Where the new period ends.
+    pub fn to(&self) -> DateTime<Utc> {
+        self.to
     }
 }
 

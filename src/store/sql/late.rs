@@ -108,7 +108,7 @@ impl Step for RecordLate {
             for (from, settlement) in found {
                 let Some(row) = guards.get(&settlement.renewal_id) else { continue };
                 if row.state == from.as_str() {
-                    writes.add(settlement, row, from)?;
+                    writes.add(settlement, row, from);
                     looked.extend(given_up(settlement.payment.as_ref(), settlement.renewal_id, from));
                 } else {
                     writes.observe(settlement, row);

@@ -3,7 +3,7 @@
 use super::SqlStore;
 use super::rows::{EventOut, PaymentOut, bulk, review_event, uuid};
 use super::session::{Lane, Step, Tx};
-use super::settle_rows::{GuardRow, MoveFields, PERIOD_NOT_MOVED, SettledOut, Standing, WantedOut, payment_of};
+use super::settle_rows::{GuardRow, PERIOD_NOT_MOVED, SettledOut, Standing, WantedOut, payment_of};
 use super::statement::{self, Param};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::RenewalId;
@@ -36,7 +36,7 @@ impl Step for Settle {
             };
             match row.standing(settlement) {
                 Standing::Held => {
-                    if writes.add(settlement, row, State::Charging)? {
+                    if writes.add(settlement, row, State::Charging) {
                         done.settled.push(settlement.renewal_id);
                     } else {
                         done.period_not_moved.push(settlement.renewal_id);
@@ -87,8 +87,8 @@ pub(super) struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     /// Adds a settlement that holds its guard; `false` if its period cannot move.
-    pub(super) fn add(&mut self, settlement: &'a Settlement, row: &GuardRow, from: State) -> Result<bool, StoreError> {
-        let period = MoveFields::of(settlement)?.filter(|fields| fields.fits(row));
+    pub(super) fn add(&mut self, settlement: &'a Settlement, row: &GuardRow, from: State) -> bool {
+        let period = settlement.period.as_ref().filter(|period| row.current_period_end == period.from());
         let moves = period.is_some() || settlement.period.is_none();
         self.now = Some(row.now);
         self.settled.push(SettledOut::new(settlement, row, from, period));
@@ -98,7 +98,7 @@ impl<'a> Writes<'a> {
             let renewal = settlement.renewal_id;
             self.found_out.push(review_event(&settlement.subscription_id, renewal, PERIOD_NOT_MOVED, row.now));
         }
-        Ok(moves)
+        moves
     }
 
     /// Keeps the payment of a settlement that lost its lease; the rest of it is void.

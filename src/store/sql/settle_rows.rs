@@ -6,10 +6,9 @@ use crate::domain::attempt::AttemptState;
 use crate::domain::ids::{AttemptId, PlanId, RenewalId};
 use crate::domain::look_ups;
 use crate::domain::renewal::State;
-use crate::domain::settlement::Settlement;
-use crate::store::StoreError;
+use crate::domain::settlement::{PeriodMove, Settlement};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 #[derive(Serialize)]
 pub(super) struct WantedOut {
@@ -58,30 +57,6 @@ impl GuardRow {
             && same_epoch
             && self.state == settlement.state.as_str();
         if closed_so || left_open_so { Standing::Repeated } else { Standing::Lost }
-    }
-}
-
-/// The fields of a period's move, as it shows them.
-#[derive(Deserialize)]
-pub(super) struct MoveFields {
-    plan_id: PlanId,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-}
-
-impl MoveFields {
-    /// The move of `settlement`, if it moves a period.
-    pub(super) fn of(settlement: &Settlement) -> Result<Option<Self>, StoreError> {
-        let Some(period) = &settlement.period else { return Ok(None) };
-        serde_json::to_value(period).and_then(serde_json::from_value).map(Some).map_err(|error| StoreError::Refused {
-            step: "reading a period's move",
-            source: sqlx::Error::Encode(Box::new(error)),
-        })
-    }
-
-    /// The subscription is still where the money was taken for.
-    pub(super) fn fits(&self, row: &GuardRow) -> bool {
-        row.current_period_end == self.from
     }
 }
 
@@ -144,12 +119,12 @@ pub(super) const PERIOD_NOT_MOVED: &str =
 
 impl<'a> SettledOut<'a> {
     /// `from` and `lease_epoch` are what the row must still be; `period` is given only if it fits.
-    pub(super) fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<MoveFields>) -> Self {
+    pub(super) fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<&PeriodMove>) -> Self {
         let attempt = &settlement.attempt;
         let paid = settlement.payment.as_ref().filter(|_| settlement.state == State::Paid);
         let period_not_moved = settlement.period.is_some() && period.is_none();
         let (period_plan_id, period_from, period_to) = match period {
-            Some(fields) => (Some(fields.plan_id), Some(fields.from), Some(fields.to)),
+            Some(period) => (Some(period.plan_id().clone()), Some(period.from()), Some(period.to())),
             None => (None, None, None),
         };
         Self {
