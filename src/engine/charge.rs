@@ -55,47 +55,67 @@ impl Engine {
         let waits = Intervals::new(REPEAT_FIRST, REPEAT_LONGEST);
         let mut sending = Sending { attempt, claimed, sends: 0, maybe_sent: attempt.maybe_sent, waits };
         loop {
-            let turn = tokio::select! {
-                biased;
-                () = run.stopping() => None,
-                turn = paces.turn(channel, &*self.clock) => turn,
+            let (step, seen) = match self.send_and_look(run, paces, committed, &mut sending).await {
+                Ok(sent) => sent,
+                Err(why) => return self.given_up(&sending, why),
             };
-            if let Some(why) = self.may_not_send(run, &sending, channel) {
-                return self.given_up(&sending, why);
-            }
-            let answer = self.gateway.charge(committed).await;
-            drop(turn);
-            let only_send = !sending.maybe_sent;
-            sending.sends += 1;
-            sending.maybe_sent |= !is_surely_unprocessed(&answer);
-            tracing::debug!(attempt.id = %attempt.id, answer = ?answer, "attempt {} answered", attempt.id);
-            match next(&answer, only_send) {
-                NextStep::NotCharged(stop) => {
+            match (step, seen) {
+                (NextStep::NotCharged(stop), _) => {
                     if let Some(why) = self.not_charged(run, &mut sending, stop, channel).await {
                         return Outcome::GivenBack { why };
                     }
                 }
-                NextStep::LookUp => {
-                    return judged(self.look_up_until_definite(run, &mut sending).await);
-                }
-                NextStep::LookUpThen(conclusion) => {
-                    return Outcome::Learned(self.look_up_then(run, attempt, conclusion).await);
-                }
-                NextStep::RepeatSame => {
-                    let verdict = self.look_up(run, attempt).await;
-                    if is_definite(&verdict) || !self.wait_to_repeat(run, &mut sending, None).await {
-                        return judged(verdict);
-                    }
-                }
-                NextStep::SlowDown { wait } => {
+                (NextStep::SlowDown { wait }, _) => {
                     paces.slow_down(channel, wait, &*self.clock);
                     if !self.wait_to_repeat(run, &mut sending, Some(wait)).await {
                         run.stop_channel(channel, "the gateway asks to slow down (429)");
                         return self.given_up(&sending, "the gateway asks to slow down (429)");
                     }
                 }
+                (NextStep::LookUp, seen) => {
+                    return judged(self.look_again_until_definite(run, &mut sending, seen).await);
+                }
+                (NextStep::LookUpThen(conclusion), seen) => return Outcome::Learned(weigh(conclusion, seen)),
+                (NextStep::RepeatSame, seen) => {
+                    if is_definite(&seen) || !self.wait_to_repeat(run, &mut sending, None).await {
+                        return judged(seen);
+                    }
+                }
             }
         }
+    }
+
+    /// Sends the attempt once and looks up what came of it, in one slot. The error is why it must not be sent now.
+    async fn send_and_look(
+        &self,
+        run: &Run,
+        paces: &Paces,
+        committed: &Committed<Attempt>,
+        sending: &mut Sending<'_>,
+    ) -> Result<(NextStep, Verdict), &'static str> {
+        let attempt = committed.get();
+        let channel = channel_name(attempt.channel_key.as_deref());
+        let _turn = tokio::select! {
+            biased;
+            () = run.stopping() => None,
+            turn = paces.turn(channel, &*self.clock) => turn,
+        };
+        if let Some(why) = self.may_not_send(run, sending, channel) {
+            return Err(why);
+        }
+        let answer = self.gateway.charge(committed).await;
+        let only_send = !sending.maybe_sent;
+        sending.sends += 1;
+        sending.maybe_sent |= !is_surely_unprocessed(&answer);
+        tracing::debug!(attempt.id = %attempt.id, answer = ?answer, "attempt {} answered", attempt.id);
+        let step = next(&answer, only_send);
+        let seen = match &step {
+            NextStep::NotCharged(_) | NextStep::SlowDown { .. } => {
+                Verdict::NoAnswer { why: "nothing was looked up".to_owned() }
+            }
+            NextStep::LookUp | NextStep::LookUpThen(_) | NextStep::RepeatSame => self.look_up(run, attempt).await,
+        };
+        Ok((step, seen))
     }
 
     /// Why the attempt must not be sent now. Asked last of all before each send.
@@ -144,31 +164,15 @@ impl Engine {
     }
 
     /// The charge was answered: only the look-up is repeated, never the charge.
-    async fn look_up_until_definite(&self, run: &Run, sending: &mut Sending<'_>) -> Verdict {
+    async fn look_again_until_definite(&self, run: &Run, sending: &mut Sending<'_>, mut seen: Verdict) -> Verdict {
         loop {
-            let verdict = self.look_up(run, sending.attempt).await;
-            let again = matches!(
-                verdict,
-                Verdict::Stale | Verdict::NotReceived | Verdict::NoAnswer { .. } | Verdict::Wait { .. }
-            );
+            let again =
+                matches!(seen, Verdict::Stale | Verdict::NotReceived | Verdict::NoAnswer { .. } | Verdict::Wait { .. });
             if !again || !self.wait_to_repeat(run, sending, None).await {
-                return verdict;
+                return seen;
             }
             sending.sends += 1;
-        }
-    }
-
-    /// The answer proved that this attempt was not charged; a look-up may still know of money that an earlier one took.
-    async fn look_up_then(&self, run: &Run, attempt: &Attempt, conclusion: Conclusion) -> Learned {
-        let verdict = self.look_up(run, attempt).await;
-        match (&verdict, &conclusion) {
-            (Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. }, _) => Learned::Verdict(verdict),
-            // The series moves on only when the gateway shows that the used-up id failed.
-            (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp) => {
-                Learned::Concluded(conclusion)
-            }
-            (_, Conclusion::SeriesUsedUp) => Learned::Verdict(verdict),
-            _ => Learned::Concluded(conclusion),
+            seen = self.look_up(run, sending.attempt).await;
         }
     }
 
@@ -186,6 +190,19 @@ impl Engine {
             () = self.clock.sleep(wait) => true,
             () = run.stopping() => false,
         }
+    }
+}
+
+/// The answer proved that this attempt was not charged; a look-up may still know of money that an earlier one took.
+fn weigh(conclusion: Conclusion, seen: Verdict) -> Learned {
+    match (&seen, &conclusion) {
+        (Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. }, _) => Learned::Verdict(seen),
+        // The series moves on only when the gateway shows that the used-up id failed.
+        (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp) => {
+            Learned::Concluded(conclusion)
+        }
+        (_, Conclusion::SeriesUsedUp) => Learned::Verdict(seen),
+        _ => Learned::Concluded(conclusion),
     }
 }
 
