@@ -99,12 +99,16 @@ fn mismatches(attempt: &Attempt, payment: &Payment, policy: &Policy) -> Vec<&'st
     .collect()
 }
 
-/// Whether a FAILED is of this attempt: not before its start, or under a transaction that no earlier attempt had.
+/// Whether a FAILED is of this attempt: not before its start, or under a transaction that no earlier attempt had. The
+/// transaction of an earlier attempt is never news, whatever the gateway's clock says of it.
 ///
 /// A new transaction alone is not enough for the first attempt that we know of: after a restored backup the gateway
 /// may remember attempts that we do not.
 fn is_news(attempt: &Attempt, payment: &Payment) -> bool {
     let known = &attempt.renewal.known_transactions;
+    if payment.transaction_id.as_ref().is_some_and(|id| known.contains(id)) {
+        return false;
+    }
     let is_new = payment.transaction_id.as_ref().is_some_and(|id| !known.contains(id));
     let failed_after = |start| payment.failed_at.is_some_and(|failed: chrono::DateTime<chrono::Utc>| failed >= start);
     failed_after(attempt.started_at)
@@ -198,6 +202,8 @@ mod tests {
         let mut second = attempt();
         second.renewal.known_transactions = vec!["tx-1".to_owned()];
         assert_eq!(judge(&second, &found(before.clone()), &policy()), Verdict::Stale, "the earlier attempt's failure");
+        let ahead = Payment { failed_at: Some(now() + TimeDelta::minutes(4)), ..before.clone() };
+        assert_eq!(judge(&second, &found(ahead), &policy()), Verdict::Stale, "by a clock that is ahead of ours, too");
         let new = Payment { transaction_id: Some("tx-2".into()), ..before };
         assert!(matches!(judge(&second, &found(new), &policy()), Verdict::Declined { .. }));
     }
