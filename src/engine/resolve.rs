@@ -42,11 +42,13 @@ impl Engine {
         let not_received =
             matches!(verdict, Verdict::NotReceived) && now - attempt.get().started_at >= NOT_RECEIVED_AFTER;
         let outcome = if not_received && may_resend && self.policy.is_open_at(now) {
-            self.charge(run, paces, &attempt, claimed).await
+            let outcome = self.charge(run, paces, &attempt, claimed).await;
+            self.watch_channel(run, attempt.get(), &outcome);
+            outcome
         } else {
+            // An old attempt that is only looked up says nothing of what its channel does with a charge today.
             Outcome::Learned(Learned::Verdict(verdict))
         };
-        self.watch_channel(run, attempt.get(), &outcome);
         Finished { attempt, outcome, canceled: cancel_at_period_end, place: None }
     }
 }

@@ -21,6 +21,7 @@ crate::on_both_databases! {
     outside_the_window_nothing_is_sent,
     a_channel_that_never_answers_opens_its_circuit,
     clocks_that_disagree_hold_all_charging,
+    outcomes_that_still_wait_do_not_stop_those_that_are_due,
 }
 
 async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
@@ -162,4 +163,16 @@ async fn clocks_that_disagree_hold_all_charging(on: On) {
     assert!(matches!(refused, RunError::ClockSkew { .. }), "{refused}");
     assert!(world.timeline("sub-0").await.renewals.is_empty(), "nothing was planned, nothing charged");
     assert!(world.simulator.model().ledger().charges().is_empty());
+/// What is only looked up was charged on another day: it says nothing of what its channel does now.
+async fn outcomes_that_still_wait_do_not_stop_those_that_are_due(on: On) {
+    let world = World::new(on).await;
+    for number in 0..66 {
+        let ending = if number % 3 == 0 { "-pending" } else { "" };
+        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}{ending}")).await;
+    }
+    let report = world.run().await;
+    assert_eq!((report.paid, report.unknown), (44, 22));
+    world.subscribe("sub-new", "bk-new").await;
+    let report = world.run_after(TimeDelta::minutes(2)).await;
+    assert_eq!((report.status.as_str(), report.paid, report.unknown), ("completed", 1, 22), "{report:?}");
 }
