@@ -100,3 +100,32 @@ fn refusal(kind: &str, message: &str) -> String {
 fn bounded_wait(asked: Option<Duration>) -> Duration {
     asked.unwrap_or(RETRY_AFTER_MIN).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_a_repeat_proves_nothing_about_the_first_send() {
+        let text = || "x".to_owned();
+        for answer in [
+            Answer::BillingKeyGone { kind: text() },
+            Answer::TransactionCountReached,
+            Answer::Refused { kind: text(), message: text() },
+            Answer::Unauthorized { kind: text() },
+            Answer::ChannelNotFound,
+            Answer::NotSent { why: text() },
+        ] {
+            assert_ne!(next(&answer, true), NextStep::LookUp, "{answer:?}");
+            assert_eq!(next(&answer, false), NextStep::LookUp, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_after_is_bounded() {
+        for (asked, wait) in [(None, 1), (Some(0), 1), (Some(30), 30), (Some(u64::MAX), 3600)] {
+            let answer = Answer::RateLimited { retry_after: asked.map(Duration::from_secs) };
+            assert_eq!(next(&answer, true), NextStep::SlowDown { wait: Duration::from_secs(wait) });
+        }
+    }
+}
