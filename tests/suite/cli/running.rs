@@ -2,12 +2,11 @@
 
 use super::place::{Place, Said};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::process::{Child, Command};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// A loaded machine may take long to start a process.
 const START_SECS_MAX: u64 = 30;
@@ -23,30 +22,29 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A process under way; killed when dropped.
+/// A process under way; killed when dropped. It writes to files, so that no pipe can fill and stop it.
 pub struct Running {
     child: Child,
-    lines: Receiver<String>,
-    err: Option<JoinHandle<String>>,
+    out: NamedTempFile,
+    err: NamedTempFile,
 }
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let (out, mut err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let (send, lines) = channel();
-        spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let err = spawn(move || {
-            let mut text = String::new();
-            err.read_to_string(&mut text).expect("UTF-8");
-            text
-        });
-        Self { child, lines, err: Some(err) }
+        let [out, err] = [(), ()].map(|()| NamedTempFile::new().expect("a temporary file"));
+        let handle = |file: &NamedTempFile| file.reopen().expect("a second handle");
+        let child = command.stdout(handle(&out)).stderr(handle(&err)).spawn().expect("it starts");
+        Self { child, out, err }
     }
 
-    /// The next line of stdout.
-    fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(START_SECS_MAX)).expect("a line on stdout in time")
+    /// The first lines of stdout, once they are there.
+    fn first_lines(&self, count: usize) -> Vec<String> {
+        let mut text = String::new();
+        wait_until("the first lines on stdout", || {
+            text = read(&self.out);
+            text.matches('\n').count() >= count
+        });
+        text.lines().take(count).map(str::to_owned).collect()
     }
 
     /// Sends a signal such as `TERM` to this one process.
@@ -66,9 +64,7 @@ impl Running {
             assert!(started.elapsed() < limit, "it still runs after {limit:?}");
             sleep(POLL);
         };
-        let err = self.err.take().expect("read once").join().expect("UTF-8");
-        let out: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
-        Said { code: status.code(), out, err }
+        Said { code: status.code(), out: read(&self.out), err: read(&self.err) }
     }
 }
 
@@ -92,13 +88,10 @@ impl Simulator {
     pub fn start(place: &Place, arguments: &[&str]) -> Self {
         let all = [&["--clock", super::NOW, "simulator", "--ledger", "ledger.jsonl"], arguments].concat();
         let running = place.start(&all);
-        let mut told = BTreeMap::new();
-        // The address is on the first line.
-        for _ in 0..2 {
-            let line = running.line();
-            let (name, value) = line.split_once('=').expect("NAME=value");
-            told.insert(name.to_owned(), value.to_owned());
-        }
+        // The address is on the first line, the store on the second.
+        let lines = running.first_lines(2);
+        let told = lines.iter().map(|line| line.split_once('=').expect("NAME=value"));
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { running, told, ledger: place.path("ledger.jsonl") }
     }
 
@@ -118,6 +111,10 @@ impl Simulator {
         self.running.signal("TERM");
         self.running.end(Duration::from_secs(10))
     }
+}
+
+fn read(file: &NamedTempFile) -> String {
+    std::fs::read_to_string(file.path()).expect("UTF-8")
 }
 
 fn charged(ledger: &Path) -> Vec<String> {
