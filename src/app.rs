@@ -15,7 +15,7 @@ use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
 use crate::gateway::portone::{PortOne, Settings};
 use crate::schedule;
-use crate::store::{Installation, Pinned, Store, StoreError, sql};
+use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -84,6 +84,10 @@ impl App {
     /// # Errors
     /// As [`App::database`], and [`StoreError::Schema`].
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        // Opening would make the file: only `migrate` makes a database.
+        if sqlite_file(self.config.database.url.expose()).is_some_and(|file| !file.exists()) {
+            return Err(StoreError::Schema(SchemaProblem::Missing));
+        }
         let store = self.database().await?;
         store.check_schema().await?;
         Ok(store)
@@ -104,16 +108,20 @@ impl App {
     /// # Errors
     /// [`ConfigError`] where credentials are missing, [`SetupError`] where the database belongs to another store.
     pub async fn engine(&self, store: Arc<dyn Store>, progress: Arc<dyn Progress>) -> Result<Engine> {
+        store.pin(&self.wanted()?).await?;
+        self.engine_for_preview(store, progress).await
+    }
+
+    /// The same engine, for looking only: a database that belongs to no store yet stays without one.
+    ///
+    /// # Errors
+    /// As [`App::engine`].
+    pub async fn engine_for_preview(&self, store: Arc<dyn Store>, progress: Arc<dyn Progress>) -> Result<Engine> {
         let credentials = self.config.gateway.require()?;
-        let wanted = Pinned {
-            store_id: credentials.store_id.to_owned(),
-            channel_type: channel_type(&self.config).as_str().to_owned(),
-        };
-        let pinned = store.pin(&wanted).await?;
-        if pinned != wanted {
+        let (installation, wanted) = (store.installation().await?, self.wanted()?);
+        if let Some(pinned) = installation.pinned.clone().filter(|pinned| *pinned != wanted) {
             return Err(SetupError::OtherStore { pinned, wanted }.into());
         }
-        let installation = store.installation().await?;
         let gateway = self.gateway(&credentials)?;
         Ok(Engine {
             gateway,
@@ -123,6 +131,14 @@ impl App {
             limits: limits(&self.config),
             progress,
             store,
+        })
+    }
+
+    /// Whose database the settings say that this is.
+    fn wanted(&self) -> Result<Pinned, ConfigError> {
+        Ok(Pinned {
+            store_id: self.config.gateway.require()?.store_id.to_owned(),
+            channel_type: channel_type(&self.config).as_str().to_owned(),
         })
     }
 
@@ -142,6 +158,13 @@ impl App {
         let client = PortOne::new(settings, Arc::clone(&self.clock)).map_err(|err| anyhow!("gateway: {err}"))?;
         Ok(Arc::new(client))
     }
+}
+
+/// The file of a SQLite URL; `None` where the URL does not plainly say which (memory, escapes) or is another database's.
+fn sqlite_file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path).split('?').next()?;
+    (!path.is_empty() && !path.contains([':', '%'])).then(|| Path::new(path))
 }
 
 /// The settings that decisions read.

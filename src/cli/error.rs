@@ -38,6 +38,8 @@ pub struct CliError {
     pub kind: Kind,
     /// What happened, without a full stop.
     pub what: String,
+    /// Each thing that is wrong, where there are several: a line each.
+    pub details: Vec<String>,
     /// What it means for the money, where that is known.
     pub money: Option<String>,
     /// What to do, one thing each.
@@ -62,13 +64,20 @@ pub fn open_outcomes(what: impl Into<String>) -> CliError {
 
 impl CliError {
     fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), money: None, hints: Vec::new(), source: None }
+        Self { kind, what: what.into(), details: Vec::new(), money: None, hints: Vec::new(), source: None }
     }
 
     /// The cause, whose whole chain is told.
     #[must_use]
     pub fn because(mut self, source: impl Into<anyhow::Error>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// One of several things that are wrong.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.details.push(detail.into());
         self
     }
 
@@ -86,9 +95,12 @@ impl CliError {
         self
     }
 
-    /// The lines for stderr: `error: …`, then `money: …` and `hint: …`, each with a line break at its end.
+    /// The lines for stderr: `error: …`, its details, then `money: …` and `hint: …`, each with a line break at its end.
     pub fn render(&self) -> String {
         let mut text = format!("error: {}\n", printable(&self.to_string()));
+        for detail in &self.details {
+            text.push_str(&format!("  {}\n", printable(detail)));
+        }
         if let Some(money) = &self.money {
             text.push_str(&format!("  money: {}\n", printable(money)));
         }
@@ -202,6 +214,12 @@ mod tests {
             error.hint("then run it again").render(),
             "error: the run stopped: PortOne refused the API secret: 401\n  money: nothing was charged\n  hint: renewd doctor\n  hint: then run it again\n"
         );
+    }
+
+    #[test]
+    fn several_things_that_are_wrong_have_a_line_each() {
+        let error = usage("f: 2 bad line(s)").money("nothing").detail("line 1: a").detail("line 9: b\nc");
+        assert_eq!(error.render(), "error: f: 2 bad line(s)\n  line 1: a\n  line 9: b\\nc\n  money: nothing\n");
     }
 
     #[test]

@@ -70,7 +70,10 @@ fn read(path: &Path) -> Result<String, CliError> {
 }
 
 fn bad_lines(path: &Path, bad: &import::BadLines) -> CliError {
-    usage(format!("{}: {bad}", path.display()))
+    let error = usage(format!("{}: {} bad line(s)", path.display(), bad.0.len()));
+    bad.told()
+        .into_iter()
+        .fold(error, CliError::detail)
         .money("nothing was imported")
         .hint("mend these lines and import the file again: lines that were imported before are updated")
 }

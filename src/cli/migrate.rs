@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only tell whether the tables are as this version needs them; exits with 1 when they are not.
+    /// Only tell whether the tables are as this version needs them; exits with 2 when they are not.
     #[arg(long)]
     check: bool,
 }

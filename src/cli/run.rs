@@ -9,8 +9,8 @@ use crate::domain::ids::SubscriptionId;
 use crate::engine::preview::Preview;
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
-use crate::engine::{Engine, RunError};
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use chrono::NaiveDate;
 use std::sync::Arc;
 
@@ -36,13 +36,13 @@ pub struct Args {
 pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -> Result<(), CliError> {
     let store = app.store().await?;
     let bar = Arc::new(Bar::new(output, "charging"));
-    let engine = app.engine(store, Arc::clone(&bar) as _).await?;
     let request = request(args, app);
     if args.dry_run {
-        let preview = engine.preview(&request).await?;
+        let preview = app.engine_for_preview(store, bar).await?.preview(&request).await?;
         return show_preview(&preview, output);
     }
-    refuse_future(args, &engine).await?;
+    refuse_future(args, app, &*store).await?;
+    let engine = app.engine(store, Arc::clone(&bar) as _).await?;
     let report = engine.run(&request, shutdown).await;
     bar.finish();
     let report = report?;
@@ -61,13 +61,13 @@ fn request(args: &Args, app: &App) -> RunRequest {
 }
 
 /// Nothing is charged early: a later date can only be previewed.
-async fn refuse_future(args: &Args, engine: &Engine) -> Result<(), CliError> {
+async fn refuse_future(args: &Args, app: &App, store: &dyn Store) -> Result<(), CliError> {
     let Some(date) = args.date else { return Ok(()) };
-    let today = engine.policy.zone.date_of(engine.store.now().await.map_err(RunError::from)?);
+    let today = app.zone.date_of(store.now().await?);
     if date <= today {
         return Ok(());
     }
-    Err(usage(format!("--date {date} is after today, {today}, in {}", engine.policy.zone.name()))
+    Err(usage(format!("--date {date} is after today, {today}, in {}", app.zone.name()))
         .money("nothing was charged: no period is charged before it is due")
         .hint(format!("see what that day will bring: renewd run --date {date} --dry-run")))
 }

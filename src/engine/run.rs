@@ -14,7 +14,7 @@ use super::{Engine, RunError};
 use crate::domain::ids::{RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
 use crate::store::NewRun;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -114,7 +114,8 @@ impl Engine {
     pub(super) fn now(&self, run: &Run) -> DateTime<Utc> {
         let (then, uptime) = run.started;
         let passed = self.clock.uptime().saturating_sub(uptime);
-        then + chrono::TimeDelta::from_std(passed).unwrap_or_default()
+        // Whole microseconds, as both databases keep them: what is told is what is recorded.
+        then + TimeDelta::microseconds(i64::try_from(passed.as_micros()).unwrap_or(0))
     }
 }
 

@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "tests wait on the machine's time, and are told things by environment")]
 
+mod cli;
 mod clusters;
 mod config;
 mod protocol;

@@ -2,7 +2,7 @@
 //! the user. The user becomes the customer and the subscription of the same id.
 
 use super::lines::{billing_key_id, key_problem};
-use super::{BadLines, ImportSettings, Parsed};
+use super::{BadLines, ImportSettings, Parsed, without_value};
 use crate::domain::charge::BillingKey;
 use crate::domain::date::Zone;
 use crate::domain::period::{Interval, default_anchor_day};
@@ -62,7 +62,7 @@ pub fn documents(text: &str, plans: Vec<PlanRow>, settings: &ImportSettings) -> 
         let document = match serde_json::from_str::<Document>(line) {
             Ok(document) => document,
             Err(err) => {
-                bad.add(number, format!("not a user document: {err}"));
+                bad.add(number, format!("not a user document: {}", without_value(&err)));
                 continue;
             }
         };

@@ -1,6 +1,6 @@
 //! renewd's own import format: JSON lines, one row a line, in any order.
 
-use super::{BadLines, ImportSettings, Parsed};
+use super::{BadLines, ImportSettings, Parsed, without_value};
 use crate::domain::charge::BillingKey;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Interval, default_anchor_day};
@@ -77,8 +77,7 @@ pub fn lines(text: &str, settings: &ImportSettings) -> Result<Parsed, BadLines> 
         }
         match serde_json::from_str::<Line>(line) {
             Ok(line) => reader.take(number, line),
-            // serde_json names the position and the field, never the value of a text field.
-            Err(err) => reader.bad.add(number, format!("not an import line: {err}")),
+            Err(err) => reader.bad.add(number, format!("not an import line: {}", without_value(&err))),
         }
     }
     reader.finish(settings)

@@ -30,17 +30,22 @@ pub struct BadLines(pub Vec<LineProblem>);
 impl fmt::Display for BadLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bad line(s)", self.0.len())?;
-        for LineProblem { line, problem } in self.0.iter().take(PROBLEMS_SHOWN) {
-            write!(f, "\n  line {line}: {problem}")?;
-        }
-        match self.0.len().saturating_sub(PROBLEMS_SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
-        }
+        self.told().iter().try_for_each(|told| write!(f, "\n  {told}"))
     }
 }
 
 impl BadLines {
+    /// A sentence for each of the first bad lines, and one for the rest.
+    pub fn told(&self) -> Vec<String> {
+        let shown = self.0.iter().take(PROBLEMS_SHOWN);
+        let mut told: Vec<String> =
+            shown.map(|LineProblem { line, problem }| format!("line {line}: {problem}")).collect();
+        if let Some(more) = self.0.len().checked_sub(PROBLEMS_SHOWN).filter(|more| *more > 0) {
+            told.push(format!("and {more} more"));
+        }
+        told
+    }
+
     fn add(&mut self, line: usize, problem: impl Into<String>) {
         self.0.push(LineProblem { line, problem: problem.into() });
     }
@@ -125,4 +130,43 @@ pub async fn write(store: &dyn Store, parsed: Parsed) -> Result<Imported, Import
 #[derive(Clone, Copy, Debug)]
 pub struct ImportSettings {
     pub zone: Zone,
+}
+
+/// What is wrong with a line's JSON, without the value that serde_json quotes: it may be a billing key or a card number
+/// in the wrong place. Names of fields are kept where they look like names.
+fn without_value(error: &serde_json::Error) -> String {
+    let said = error.to_string().replace(" at line 1 column ", " at column ");
+    // From the right: the value comes first, and may hold anything.
+    let Some((wrong, expected)) = said.rsplit_once(", expected ") else { return said };
+    let quoted = |c: char| matches!(c, '"' | '`');
+    let kind = wrong.split(quoted).next().unwrap_or_default().trim_end();
+    let name = wrong.strip_prefix("unknown field `").and_then(|name| name.strip_suffix('`'));
+    match name.filter(|name| name.chars().all(|c| c.is_ascii_alphabetic() || c == '_')) {
+        Some(name) => format!("{kind} `{name}`, expected {expected}"),
+        None => format!("{kind}, expected {expected}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_json_is_told_without_its_value() {
+        let said = |line: &str| {
+            let zone = Zone::parse("Asia/Seoul").unwrap();
+            lines(line, &ImportSettings { zone }).unwrap_err().0[0].problem.clone()
+        };
+        let number = said(r#"{"type":"billing_key","customer":"u","billing_key":4111111111111111}"#);
+        assert_eq!(number, "not an import line: invalid type: integer, expected a string");
+        let misplaced = said(r#"{"type":"customer","id":["billing-key-1, expected a string"]}"#);
+        assert!(!misplaced.contains("billing-key-1"), "{misplaced}");
+        let text = said(
+            r#"{"type":"plan","id":"p","name":"P","amount":"key, expected i64","currency":"KRW","interval":"P1M","tier":"p","fallback_tier":"f","order_name":"o"}"#,
+        );
+        assert_eq!(text, "not an import line: invalid type: string, expected i64");
+        assert!(said(r#"{"type":"customer","id":"u","mail":"x"}"#).contains("unknown field `mail`, expected one of"));
+        assert!(!said(r#"{"type":"customer","id":"u","billing-key-1":"x"}"#).contains("billing-key-1"));
+        assert!(!said(r#"{"type":"billing-key-1"}"#).contains("billing-key-1"));
+    }
 }
