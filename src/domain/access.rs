@@ -47,11 +47,17 @@ pub fn decide(
     let state = facts.renewal.map(|(_, state)| state);
     let over = facts.current_period_end <= now;
     let canceled_uncharged = facts.cancel_at_period_end && !state.is_some_and(may_still_be_paid);
-    let ended = matches!(state, Some(State::Failed | State::Lapsed));
+    // A change of mind that came too late to be renewed is as good as none.
+    let too_late = state == Some(State::Canceled) && facts.current_period_end + policy.grace <= now;
+    let ended = matches!(state, Some(State::Failed | State::Lapsed)) || too_late;
     if canceled_uncharged && (over || policy.downgrade_at_run) {
         Some(downgrade(facts, "canceled", now, new_id))
     } else if ended && over {
-        let reason = if state == Some(State::Lapsed) { "lapsed" } else { "unpaid" };
+        let reason = match state {
+            Some(State::Lapsed) => "lapsed",
+            Some(State::Canceled) => "canceled",
+            _ => "unpaid",
+        };
         Some(downgrade(facts, reason, now, new_id))
     } else if over && !facts.past_due && is_collected(facts, state) {
         Some(past_due(facts, now, new_id))

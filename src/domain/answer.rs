@@ -81,9 +81,10 @@ pub fn next(answer: &Answer, only_send: bool) -> NextStep {
         Answer::Accepted | Answer::AlreadyPaid | Answer::PgError { .. } => NextStep::LookUp,
         Answer::Outstanding | Answer::Unclear { .. } => NextStep::RepeatSame,
         Answer::RateLimited { retry_after } => NextStep::SlowDown { wait: bounded_wait(*retry_after) },
+        // Moves on by what a look-up shows, so an earlier send does not matter.
+        Answer::TransactionCountReached => NextStep::LookUpThen(Conclusion::SeriesUsedUp),
         _ if !only_send => NextStep::LookUp,
         Answer::BillingKeyGone { .. } => NextStep::LookUpThen(Conclusion::BillingKeyGone),
-        Answer::TransactionCountReached => NextStep::LookUpThen(Conclusion::SeriesUsedUp),
         Answer::Refused { kind, message } => {
             NextStep::LookUpThen(Conclusion::Refused { reason: refusal(kind, message) })
         }
@@ -110,7 +111,6 @@ mod tests {
         let text = || "x".to_owned();
         for answer in [
             Answer::BillingKeyGone { kind: text() },
-            Answer::TransactionCountReached,
             Answer::Refused { kind: text(), message: text() },
             Answer::Unauthorized { kind: text() },
             Answer::ChannelNotFound,
@@ -118,6 +118,10 @@ mod tests {
         ] {
             assert_ne!(next(&answer, true), NextStep::LookUp, "{answer:?}");
             assert_eq!(next(&answer, false), NextStep::LookUp, "{answer:?}");
+        }
+        for only_send in [true, false] {
+            let step = next(&Answer::TransactionCountReached, only_send);
+            assert_eq!(step, NextStep::LookUpThen(Conclusion::SeriesUsedUp), "decided by what the look-up shows");
         }
     }
 

@@ -9,7 +9,7 @@ use super::ids::{AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId
 use super::money::{Currency, Money};
 use super::policy::Policy;
 use super::renewal::{Event, Illegal, State, transition};
-use super::{requirements, waiting};
+use super::{payment_id, requirements, waiting};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::json;
@@ -89,6 +89,8 @@ pub struct RenewalChange {
     pub next_attempt_at: Option<DateTime<Utc>>,
     pub next_look_up_at: Option<DateTime<Utc>>,
     pub waits_for_key: bool,
+    /// Only if it waited so when the change was decided: another run may have been faster.
+    pub waited_for_key: bool,
     pub review_reason: Option<String>,
     pub events: Vec<NewEvent>,
 }
@@ -125,6 +127,13 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         let reason = format!("claimed {} times without an outcome: it may end the process", facts.unsettled_claims);
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
+    if is_never_tried(facts) && facts.period_start + with.policy.max_overdue < facts.now {
+        return refuse(facts, Event::TooLate, None, with);
+    }
+    if !payment_id::is_well_formed(facts.payment_id.as_str()) {
+        let reason = "its payment id is not one that every payment gateway takes: the row was edited".to_owned();
+        return refuse(facts, Event::NeedsPerson, Some(reason), with);
+    }
     if !facts.period_is_next {
         let reason = "the subscription is no longer at this period: it was moved by somebody else".to_owned();
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
@@ -154,6 +163,11 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
     }
 }
 
+/// Nothing of it ever reached the gateway.
+fn is_never_tried(facts: &ClaimFacts) -> bool {
+    facts.attempts.iter().all(|past| past.state == AttemptState::NotCharged)
+}
+
 fn refuse(
     facts: &ClaimFacts,
     event: Event,
@@ -175,9 +189,11 @@ fn refuse(
         renewal_id: facts.renewal_id,
         from: State::Due,
         to,
-        next_attempt_at: None,
+        // A change of mind goes on where the ladder was.
+        next_attempt_at: (event == Event::CancelSeen).then_some(facts.next_attempt_at),
         next_look_up_at: waiting::late_look_up(to, facts.now),
         waits_for_key: event == Event::KeyMissing,
+        waited_for_key: false,
         review_reason,
         events,
     }))
@@ -283,7 +299,7 @@ mod tests {
     #[test]
     fn a_claim_freezes_the_request_and_takes_the_next_epoch() {
         let ClaimDecision::Charge(attempt) = decided(&claim_facts(), &[]) else { panic!("not charged") };
-        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (1, "rn00-1"));
+        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (1, "rn0000-1"));
         assert_eq!((attempt.lease_epoch, attempt.lease_until), (5, now() + TimeDelta::minutes(10)));
         assert_eq!((attempt.request.body.as_str(), attempt.maybe_sent), ("55,000 KRW", false));
     }
@@ -302,7 +318,7 @@ mod tests {
             PastAttempt { number: 2, state: AttemptState::NotCharged, transaction_id: None, ..past.clone() };
         let facts = ClaimFacts { attempts: vec![past, given_back], ..claim_facts() };
         let ClaimDecision::Charge(attempt) = decided(&facts, &[]) else { panic!("not charged") };
-        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (3, "rn00-3"));
+        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (3, "rn0000-3"));
         assert_eq!(attempt.renewal.known_transactions, ["tx-1"]);
         assert_eq!(attempt.renewal.declines.len(), 1, "only declines count on the ladder");
     }
@@ -327,6 +343,22 @@ mod tests {
     fn a_row_that_was_claimed_again_and_again_is_shown_to_a_person() {
         assert!(matches!(decided(&ClaimFacts { unsettled_claims: 2, ..claim_facts() }, &[]), ClaimDecision::Charge(_)));
         assert_eq!(change(&ClaimFacts { unsettled_claims: 3, ..claim_facts() }).to, State::Review);
+    }
+
+    #[test]
+    fn what_was_never_tried_is_not_charged_long_after_its_period_began() {
+        let late = ClaimFacts { now: utc("2026-02-04T01:00:00Z"), ..claim_facts() };
+        assert_eq!(change(&late).to, State::Lapsed);
+        let tried = PastAttempt {
+            number: 1,
+            state: AttemptState::Declined,
+            billing_key_id: "bk_1".into(),
+            transaction_id: None,
+            class: Some(DeclineClass::Soft),
+            settled_at: Some(now()),
+        };
+        let dunning = ClaimFacts { attempts: vec![tried], ..late };
+        assert!(matches!(decided(&dunning, &[]), ClaimDecision::Charge(_)), "the ladder goes on");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::attempt::AttemptState;
 use super::charge::Attempt;
+use super::date::first_allowed;
 use super::decline::Decline;
 use super::event::{EventKind, NewEvent};
 use super::ids::EventId;
@@ -92,12 +93,14 @@ impl<'a> Draft<'a> {
             series,
         );
         let retired = renewal.payment_id.clone();
-        let next_attempt_at = self.attempt.started_at.max(self.at.now) + SERIES_APART;
+        // A day after the attempt, and where more than that has passed already, as soon as charges may start.
+        let earliest = (self.attempt.started_at + SERIES_APART).max(self.at.now);
+        let next_attempt_at = first_allowed(earliest, policy.zone, &policy.window, &policy.quiet);
         self.finish(|settled| {
             settled.series = series;
             settled.payment_id = next;
             settled.retired_payment_id = Some(retired);
-            settled.next_attempt_at = Some(next_attempt_at);
+            settled.next_attempt_at = next_attempt_at;
         })
     }
 

@@ -30,6 +30,8 @@ pub struct SubscriptionFacts {
     pub anchor_day: i64,
     pub cancel_at_period_end: bool,
     pub has_usable_key: bool,
+    /// Another renewal of it reaches into the next period, and money was or may have been taken for that one.
+    pub overlaps_other: bool,
 }
 
 /// A renewal as planning records it: one row, whatever its disposition, so that nothing due is invisible.
@@ -130,6 +132,11 @@ fn disposition(
 }
 
 fn read_terms(facts: &SubscriptionFacts, policy: &Policy) -> Result<Terms, String> {
+    if facts.overlaps_other {
+        return Err(
+            "another renewal reaches into this period: the subscription was moved while it was paid for".to_owned()
+        );
+    }
     let currency = Currency::parse(&facts.currency).map_err(|err| format!("plan {}: {err}", facts.plan_id))?;
     let amount = Money::new(facts.amount, currency).map_err(|err| format!("plan {}: {err}", facts.plan_id))?;
     let interval = Interval::parse(&facts.interval).map_err(|err| format!("plan {}: {err}", facts.plan_id))?;
@@ -250,7 +257,8 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_read_is_shown_to_a_person() {
         type Spoil = fn(&mut SubscriptionFacts);
-        let spoilt: [Spoil; 6] = [
+        let spoilt: [Spoil; 7] = [
+            |facts| facts.overlaps_other = true,
             |facts| facts.amount = 0,
             |facts| facts.amount = -1,
             |facts| facts.amount = i64::MAX,

@@ -76,6 +76,7 @@ pub fn subscription() -> SubscriptionFacts {
         anchor_day: 31,
         cancel_at_period_end: false,
         has_usable_key: true,
+        overlaps_other: false,
     }
 }
 
@@ -89,7 +90,7 @@ pub fn claim_facts() -> ClaimFacts {
         subscription_id: "sub_1".into(),
         customer_id: "user_1".into(),
         plan_id: "pro".into(),
-        payment_id: "rn00".into(),
+        payment_id: "rn0000".into(),
         series: 0,
         amount: 55_000,
         currency: "KRW".to_owned(),

@@ -50,7 +50,7 @@ fn found(attempt: &Attempt, state: State, verdict: &Verdict, at: &Settling<'_>) 
         // Its own attempt is being settled: that comes first.
         (State::Charging | State::Unknown, _) => Ok(Late::LookAgain(Some(at.now + UNANSWERED))),
         (State::Paid | State::Refunded | State::Review, _) => Ok(Late::Beside),
-        (State::Failed | State::Lapsed, Verdict::Paid(proof)) if !at.canceled => {
+        (State::Due | State::Failed | State::Lapsed, Verdict::Paid(proof)) if !at.canceled => {
             Ok(Late::Found(Box::new(Draft::new(attempt, state, Event::Paid, at)?.paid(proof))))
         }
         (_, Verdict::Paid(proof)) => review(
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn late_money_buys_the_period_that_is_still_wanted() {
-        for state in [State::Failed, State::Lapsed] {
+        for state in [State::Due, State::Failed, State::Lapsed] {
             let Late::Found(settled) = decided(state, &paid(), false) else { panic!("not found") };
             assert_eq!(settled.state, State::Paid);
             assert!(settled.period.is_some());
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn late_money_that_nobody_wants_any_more_goes_to_a_person() {
         for (state, canceled) in
-            [(State::Failed, true), (State::Canceled, true), (State::Canceled, false), (State::Due, false)]
+            [(State::Failed, true), (State::Canceled, true), (State::Canceled, false), (State::Due, true)]
         {
             let Late::Found(settled) = decided(state, &paid(), canceled) else { panic!("not found") };
             assert_eq!(settled.state, State::Review, "{state:?}");

@@ -91,6 +91,8 @@ pub enum Event {
     Unclear,
     /// A human must look: a mismatch, a refusal that is not the customer's, a row that cannot be read.
     NeedsPerson,
+    /// Never tried, and by now too long over to be charged by surprise.
+    TooLate,
     /// The customer cancelled.
     CancelSeen,
     /// The attempt was not received, and the customer cancelled meanwhile.
@@ -110,7 +112,7 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Claimed,
         Self::TakenOver,
         Self::GivenBack,
@@ -121,6 +123,7 @@ impl Event {
         Self::DeclinedForGood,
         Self::Unclear,
         Self::NeedsPerson,
+        Self::TooLate,
         Self::CancelSeen,
         Self::CanceledUncharged,
         Self::Resumed,
@@ -175,7 +178,7 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
 
         (Charging, Event::Paid) => (Paid, PAID),
         // Money that turns up late is money: only a verified look-up brings this event.
-        (Failed | Canceled | Lapsed, Event::Paid) => (Paid, PAID_LATE),
+        (Due | Failed | Canceled | Lapsed, Event::Paid) => (Paid, PAID_LATE),
 
         (Charging, Event::DeclinedWillRetry) => (Due, closes(AttemptState::Declined, &[EventKind::RenewalDeclined])),
         (Charging, Event::DeclinedAwaitsKey) => {
@@ -191,6 +194,7 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
         (Charging, Event::NeedsPerson) => (Review, closes(AttemptState::Refused, &[EventKind::RenewalReview])),
         (Due | Failed | Canceled | Lapsed, Event::NeedsPerson) => (Review, tells(&[EventKind::RenewalReview])),
 
+        (Due, Event::TooLate) => (Lapsed, tells(&[EventKind::RenewalLapsed])),
         (Due, Event::CancelSeen) => (Canceled, tells(&[EventKind::RenewalCanceled])),
         (Charging, Event::CanceledUncharged) => {
             (Canceled, closes(AttemptState::NotCharged, &[EventKind::RenewalCanceled]))
@@ -268,9 +272,11 @@ mod tests {
     }
 
     /// Every transition there is: state, event, state.
-    const TABLE: [&str; 33] = [
+    const TABLE: [&str; 35] = [
         "due Claimed charging",
+        "due Paid paid",
         "due NeedsPerson review",
+        "due TooLate lapsed",
         "due CancelSeen canceled",
         "due KeyMissing due",
         "due KeyArrived due",

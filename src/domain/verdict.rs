@@ -42,6 +42,9 @@ pub enum Verdict {
     Unauthorized { why: String },
 }
 
+/// The longest text of the gateway's that is kept, in characters.
+const TEXT_MAX: usize = 256;
+
 /// How far the gateway's clock and ours may differ when a failure's time is compared with an attempt's start.
 const CLOCKS_APART: TimeDelta = TimeDelta::minutes(5);
 
@@ -120,12 +123,17 @@ fn declined(attempt: &Attempt, payment: &Payment, policy: &Policy) -> Verdict {
     let provider = payment.pg_provider.as_deref().or(attempt.pg_provider.as_deref());
     let message = failure.pg_message.as_deref().or(failure.reason.as_deref());
     let decline = policy.declines.classify(provider, failure.pg_code.as_deref(), message);
-    let transaction_id = payment.transaction_id.clone();
+    let transaction_id = payment.transaction_id.as_deref().map(storable);
     if decline.is_uncertain() {
         Verdict::Uncertain { decline, transaction_id }
     } else {
         Verdict::Declined { decline, transaction_id }
     }
+}
+
+/// What others wrote, as a database takes it: PostgreSQL refuses a NUL, and a whole batch with it.
+fn storable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect()
 }
 
 fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord {
@@ -135,10 +143,10 @@ fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord
         status: payment.status.as_str().to_owned(),
         total: payment.total,
         cancelled: payment.cancelled,
-        currency: payment.currency.clone(),
-        transaction_id: payment.transaction_id.clone(),
-        pg_tx_id: payment.pg_tx_id.clone(),
-        pg_provider: payment.pg_provider.clone(),
+        currency: payment.currency.as_deref().map(storable),
+        transaction_id: payment.transaction_id.as_deref().map(storable),
+        pg_tx_id: payment.pg_tx_id.as_deref().map(storable),
+        pg_provider: payment.pg_provider.as_deref().map(storable),
         channel_type: payment.channel_type.map(|kind| kind.as_str().to_owned()),
         paid_at: payment.paid_at,
         verified,
@@ -183,6 +191,13 @@ mod tests {
                 other => panic!("{part}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_a_database_would_refuse_is_not_recorded() {
+        let odd = Payment { pg_tx_id: Some("tx\0-1".into()), ..payment(PaymentStatus::Paid) };
+        let Verdict::Paid(proof) = judged(odd) else { panic!("not paid") };
+        assert_eq!(proof.record().pg_tx_id.as_deref(), Some("tx-1"));
     }
 
     #[test]

@@ -25,6 +25,13 @@ pub struct WaitingFacts {
     pub has_usable_key: bool,
     /// The subscription is `active` or `past_due` and still at this renewal's period start.
     pub period_is_next: bool,
+    /// Nothing of it ever reached the gateway.
+    pub never_tried: bool,
+    /// A card was declined for it.
+    pub was_declined: bool,
+    /// Amount, currency and period could be read when it was planned.
+    pub is_complete: bool,
+    pub period_start: DateTime<Utc>,
 }
 
 /// The change that is called for, or `None` to go on waiting.
@@ -37,17 +44,24 @@ pub fn decide(
     now: DateTime<Utc>,
     new_id: &dyn Fn() -> Uuid,
 ) -> Result<Option<RenewalChange>, Illegal> {
-    let Some(event) = what_happened(facts, now) else { return Ok(None) };
+    let Some(event) = what_happened(facts, policy, now) else { return Ok(None) };
     change(facts, event, policy, now, new_id).map(Some)
 }
 
-fn what_happened(facts: &WaitingFacts, now: DateTime<Utc>) -> Option<Event> {
+fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
     match facts.state {
         State::Due if facts.cancel_at_period_end => Some(Event::CancelSeen),
         State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
-        State::Due if facts.access_until <= now => Some(Event::GraceOver),
+        State::Due if facts.never_tried && !facts.waits_for_key && facts.period_start + policy.max_overdue < now => {
+            Some(Event::TooLate)
+        }
+        State::Due if facts.access_until <= now && (facts.was_declined || facts.waits_for_key) => {
+            Some(Event::GraceOver)
+        }
+        // Only our own contract or configuration was ever refused: no card failed, so the renewal does not either.
+        State::Due if facts.access_until <= now => Some(Event::NeedsPerson),
         State::Canceled if !facts.cancel_at_period_end && facts.period_is_next && now < facts.access_until => {
-            Some(Event::Resumed)
+            Some(if facts.is_complete { Event::Resumed } else { Event::NeedsPerson })
         }
         _ => None,
     }
@@ -61,8 +75,20 @@ fn change(
     new_id: &dyn Fn() -> Uuid,
 ) -> Result<RenewalChange, Illegal> {
     let (to, effects) = transition(facts.state, event)?;
-    let attempt_at =
-        (to == State::Due).then(|| first_allowed(now, policy.zone, &policy.window, &policy.quiet)).flatten();
+    let next_attempt_at = match event {
+        // A change of mind goes on where the ladder was.
+        Event::CancelSeen => facts.next_attempt_at,
+        Event::Resumed => allowed(facts.next_attempt_at.map_or(now, |next| next.max(now)), policy),
+        _ if to == State::Due => allowed(now, policy),
+        _ => None,
+    };
+    let review_reason = (event == Event::NeedsPerson).then(|| {
+        if facts.is_complete {
+            "its grace is over, and no card was declined: only our contract or settings were refused".to_owned()
+        } else {
+            "its plan could not be read when it was planned: mend the plan, then retry".to_owned()
+        }
+    });
     let tell = |kind: &EventKind| {
         NewEvent::of_renewal(
             EventId(new_id()),
@@ -76,12 +102,17 @@ fn change(
         renewal_id: facts.renewal_id,
         from: facts.state,
         to,
-        next_attempt_at: attempt_at,
+        next_attempt_at,
         next_look_up_at: late_look_up(to, now),
         waits_for_key: false,
-        review_reason: None,
+        waited_for_key: facts.waits_for_key,
+        review_reason,
         events: effects.tells.iter().map(tell).collect(),
     })
+}
+
+fn allowed(at: DateTime<Utc>, policy: &Policy) -> Option<DateTime<Utc>> {
+    first_allowed(at, policy.zone, &policy.window, &policy.quiet)
 }
 
 /// A renewal that ended without money is looked up once more later: money can turn up late.
@@ -106,6 +137,10 @@ mod tests {
             cancel_at_period_end: false,
             has_usable_key: true,
             period_is_next: true,
+            never_tried: false,
+            was_declined: true,
+            is_complete: true,
+            period_start: period_end(),
         }
     }
 
@@ -122,7 +157,7 @@ mod tests {
     #[test]
     fn cancelling_ends_every_waiting_retry() {
         let canceled = WaitingFacts { cancel_at_period_end: true, waits_for_key: true, ..waits() };
-        assert_eq!(decided(&canceled, now()), Some((State::Canceled, None)));
+        assert_eq!(decided(&canceled, now()), Some((State::Canceled, waits().next_attempt_at)));
     }
 
     #[test]
@@ -138,6 +173,23 @@ mod tests {
         let over = waits().access_until;
         assert_eq!(decided(&waits(), over - TimeDelta::seconds(1)), None);
         assert_eq!(decided(&waits(), over), Some((State::Failed, None)));
+    }
+
+    #[test]
+    fn what_was_never_tried_lapses_and_what_only_we_broke_goes_to_a_person() {
+        let never = WaitingFacts { never_tried: true, was_declined: false, ..waits() };
+        let late = period_end() + TimeDelta::days(3) + TimeDelta::seconds(1);
+        assert_eq!(decided(&never, late), Some((State::Lapsed, None)));
+        let ours = WaitingFacts { was_declined: false, ..waits() };
+        assert_eq!(decided(&ours, waits().access_until), Some((State::Review, None)));
+        let unread = WaitingFacts { state: State::Canceled, is_complete: false, ..waits() };
+        assert_eq!(decided(&unread, now()), Some((State::Review, None)), "it has no amount to charge");
+    }
+
+    #[test]
+    fn a_change_of_mind_goes_on_where_the_ladder_was() {
+        let resumed = WaitingFacts { state: State::Canceled, ..waits() };
+        assert_eq!(decided(&resumed, now()), Some((State::Due, waits().next_attempt_at)));
     }
 
     #[test]

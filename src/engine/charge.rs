@@ -10,9 +10,13 @@ use super::verify::is_definite;
 use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
+use crate::domain::look_ups::UNCERTAIN_UNTIL;
+use crate::domain::payment::{LookUp, PaymentStatus};
+use crate::domain::payment_id::derive;
 use crate::domain::settle::Learned;
 use crate::domain::verdict::Verdict;
 use crate::store::Committed;
+use chrono::TimeDelta;
 use std::time::Duration;
 
 /// The first wait between two sends or look-ups of an attempt; it doubles, with full jitter.
@@ -75,7 +79,9 @@ impl Engine {
                 (NextStep::LookUp, seen) => {
                     return judged(self.look_again_until_definite(run, &mut sending, seen).await);
                 }
-                (NextStep::LookUpThen(conclusion), seen) => return Outcome::Learned(weigh(conclusion, seen)),
+                (NextStep::LookUpThen(conclusion), seen) => {
+                    return Outcome::Learned(weigh(conclusion, seen, self.now(run) - attempt.started_at));
+                }
                 (NextStep::RepeatSame, seen) => {
                     if is_definite(&seen) || !self.wait_to_repeat(run, &mut sending, None).await {
                         return judged(seen);
@@ -103,6 +109,9 @@ impl Engine {
         if let Some(why) = self.may_not_send(run, sending, channel) {
             return Err(why);
         }
+        if !sending.maybe_sent && !self.earlier_ids_failed(attempt).await {
+            return Err("an earlier payment id of it does not show failed: it may have been paid");
+        }
         let answer = self.gateway.charge(committed).await;
         let only_send = !sending.maybe_sent;
         sending.sends += 1;
@@ -118,12 +127,31 @@ impl Engine {
         Ok((step, seen))
     }
 
+    /// The payment ids that were given up must still show failed: an approval can come late, and under another id nothing
+    /// at the gateway would stop a second charge. The late sweep records what is found there.
+    async fn earlier_ids_failed(&self, attempt: &Attempt) -> bool {
+        let (renewal, policy) = (&attempt.renewal, &self.policy);
+        for series in 0..renewal.series {
+            let key = &policy.payment_id_key;
+            let id = derive(key, &policy.store_id, &renewal.subscription_id, renewal.period_start, series);
+            let failed = match self.gateway.payment(&id).await {
+                LookUp::Found(payment) => payment.status == PaymentStatus::Failed,
+                LookUp::NotFound => true,
+                LookUp::Unauthorized(_) | LookUp::Failed(_) => false,
+            };
+            if !failed {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Why the attempt must not be sent now. Asked last of all before each send.
     fn may_not_send(&self, run: &Run, sending: &Sending<'_>, channel: &str) -> Option<&'static str> {
         let since_claim = self.clock.uptime().saturating_sub(sending.claimed);
         if run.is_stopping() {
             Some("charging stopped before it was sent")
-        } else if !sending.maybe_sent && since_claim > self.limits.send_within {
+        } else if (sending.sends == 0 || !sending.maybe_sent) && since_claim > self.limits.send_within {
             Some("too long since the claim: the world may have changed")
         } else if since_claim + self.limits.call_timeout > self.limits.lease {
             Some("the lease would end before the answer")
@@ -194,11 +222,14 @@ impl Engine {
 }
 
 /// The answer proved that this attempt was not charged; a look-up may still know of money that an earlier one took.
-fn weigh(conclusion: Conclusion, seen: Verdict) -> Learned {
+fn weigh(conclusion: Conclusion, seen: Verdict, age: TimeDelta) -> Learned {
     match (&seen, &conclusion) {
         (Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. }, _) => Learned::Verdict(seen),
-        // The series moves on only when the gateway shows that the used-up id failed.
-        (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp) => {
+        // The series moves on only when the used-up id still shows failed a day after it was last tried: an approval
+        // can come late, and under another id nothing would stop a second charge.
+        (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp)
+            if age >= UNCERTAIN_UNTIL =>
+        {
             Learned::Concluded(conclusion)
         }
         (_, Conclusion::SeriesUsedUp) => Learned::Verdict(seen),

@@ -51,8 +51,9 @@ impl Engine {
 
     async fn claim_and_charge(&self, run: &Run, out: mpsc::Sender<Finished>) -> Result<(), RunError> {
         let paces = Paces::new(&self.limits);
-        let pipeline = Pipeline::new(self.limits.concurrency, self.limits.settle_rows_max);
+        let pipeline = Pipeline::new(self.limits.concurrency, self.ahead_max());
         let mut progress = Progress::default();
+        let mut failed = None;
         let mut under_way = FuturesUnordered::new();
         let mut claiming: Option<ClaimUnderWay<'_>> = None;
         let out_of_time = self.out_of_time(run);
@@ -64,11 +65,16 @@ impl Engine {
             }
             let is_claiming = claiming.is_some();
             if !is_claiming && under_way.is_empty() {
-                return Ok(());
+                return failed.map_or(Ok(()), Err).map_err(RunError::from);
             }
             tokio::select! {
                 batch = finish(&mut claiming), if is_claiming => {
-                    let Some(batch) = batch? else { progress.over = true; continue };
+                    let batch = match batch {
+                        Ok(Some(batch)) => batch,
+                        Ok(None) => { progress.over = true; continue }
+                        // Nothing more is claimed; what is under way is still charged, verified and settled.
+                        Err(err) => { progress.over = true; failed = Some(err); continue }
+                    };
                     progress.follow(run, &batch);
                     self.progress.more(batch.claimed.attempts.len() as u64);
                     for attempt in batch.claimed.attempts {
@@ -79,6 +85,15 @@ impl Engine {
                 () = &mut out_of_time => return Ok(()),
             }
         }
+    }
+
+    /// How many claims may wait for a slot: as many as settle in one batch, and no more than the rate can send in half of
+    /// the time that a claim may wait.
+    fn ahead_max(&self) -> usize {
+        let ahead = self.limits.concurrency + self.limits.settle_rows_max;
+        let sendable = |rate: u32| u64::from(rate).saturating_mul(self.limits.send_within.as_secs() / 2);
+        let bound = self.limits.rate_per_second_max.and_then(|rate| usize::try_from(sendable(rate)).ok());
+        bound.map_or(ahead, |bound| ahead.min(bound))
     }
 
     /// The order to stop came, and the time for requests under way is over: what is not settled stays under its lease.

@@ -30,15 +30,9 @@ impl Drop for Place {
 }
 
 impl Pipeline {
-    /// `settling` outcomes may wait for their commit while the slots go on.
-    pub fn new(slots: usize, settling: usize) -> Arc<Self> {
-        Arc::new(Self {
-            slots,
-            ahead: slots + settling,
-            held: AtomicUsize::new(0),
-            changed: Notify::new(),
-            typical: AtomicU64::new(0),
-        })
+    /// `ahead` claims may wait for a slot, or for their commit.
+    pub fn new(slots: usize, ahead: usize) -> Arc<Self> {
+        Arc::new(Self { slots, ahead, held: AtomicUsize::new(0), changed: Notify::new(), typical: AtomicU64::new(0) })
     }
 
     /// Waits until at least `least` more claims may be held (or all that ever may); answers how many.

@@ -17,7 +17,8 @@ impl Engine {
     async fn plan_waiting(&self, run: &Run) -> Result<(), RunError> {
         let mut after = None;
         loop {
-            let page = self.store.waiting_facts(after, self.limits.plan_rows_max).await?;
+            let over_before = self.started(run) - self.policy.max_overdue;
+            let page = self.store.waiting_facts(after, over_before, self.limits.plan_rows_max).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.renewal_id);
             let now = self.started(run);

@@ -7,7 +7,7 @@ use super::pace::Paces;
 use super::run::Run;
 use super::settle::Finished;
 use super::{Engine, RunError};
-use crate::domain::look_ups::NOT_RECEIVED_AFTER;
+use crate::domain::look_ups::{NOT_RECEIVED_AFTER, UNCERTAIN_UNTIL};
 use crate::domain::settle::Learned;
 use crate::domain::verdict::Verdict;
 use crate::store::TakenOver;
@@ -20,7 +20,7 @@ impl Engine {
         while !run.is_stopping() {
             let rows = u32::try_from(self.limits.concurrency).unwrap_or(u32::MAX).min(self.limits.claim_rows_max);
             let claimed = self.clock.uptime();
-            let taken = self.store.take_over(run.id, rows, self.limits.lease).await?;
+            let taken = self.store.take_over(rows, self.limits.lease, self.policy.claims_unsettled_max).await?;
             if taken.is_empty() {
                 return Ok(());
             }
@@ -39,9 +39,14 @@ impl Engine {
         let TakenOver { attempt, may_resend, cancel_at_period_end } = left;
         let verdict = self.look_up(run, attempt.get()).await;
         let now = self.now(run);
-        let not_received =
-            matches!(verdict, Verdict::NotReceived) && now - attempt.get().started_at >= NOT_RECEIVED_AFTER;
-        let outcome = if not_received && may_resend && self.policy.is_open_at(now) {
+        let age = now - attempt.get().started_at;
+        let never_arrived = match &verdict {
+            Verdict::NotReceived => age >= NOT_RECEIVED_AFTER,
+            // The gateway has only ever seen earlier attempts of this payment.
+            Verdict::Stale => age >= UNCERTAIN_UNTIL,
+            _ => false,
+        };
+        let outcome = if never_arrived && may_resend && self.policy.is_open_at(now) {
             let outcome = self.charge(run, paces, &attempt, claimed).await;
             self.watch_channel(run, attempt.get(), &outcome);
             outcome

@@ -70,13 +70,13 @@ impl Engine {
                 Outcome::GivenBack { why } => given.push(give_back(attempt, why.clone())),
             }
         }
-        if !given.is_empty() {
-            self.store.give_back(&given).await?;
-        }
         if !settlements.is_empty() {
             let settled = self.settle_durably(&settlements).await?;
             report(run, &settlements, &settled);
             self.progress.done(settlements.len() as u64);
+        }
+        if !given.is_empty() {
+            self.store.give_back(&given).await?;
         }
         // Durable now: their places are free.
         batch.into_iter().for_each(|finished| drop(finished.place));
@@ -88,7 +88,7 @@ impl Engine {
         let mut tries = 1;
         loop {
             match self.store.settle(settlements).await {
-                Err(StoreError::Unreachable(err)) if tries < SETTLE_TRIES => {
+                Err(err @ (StoreError::Unreachable(_) | StoreError::Busy(_))) if tries < SETTLE_TRIES => {
                     tracing::warn!(error = %err, "the database is away: {} outcomes wait for it", settlements.len());
                     self.clock.sleep(waits.next(&*self.chance)).await;
                     tries += 1;

@@ -267,7 +267,12 @@ pub trait Store: Send + Sync {
     async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError>;
 
     /// Renewals that wait while something around them may have changed (cancelled, resumed, a new key, grace over).
-    async fn waiting_facts(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<WaitingFacts>, StoreError>;
+    async fn waiting_facts(
+        &self,
+        after: Option<RenewalId>,
+        over_before: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<WaitingFacts>, StoreError>;
 
     /// Records changes, each only if its renewal is still in the state it was decided from; answers those written.
     async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError>;
@@ -279,7 +284,9 @@ pub trait Store: Send + Sync {
     async fn give_back(&self, given: &[GivenBack]) -> Result<(), StoreError>;
 
     /// Takes over what is `charging` with an expired lease or `unknown` and due for a look-up, the oldest first.
-    async fn take_over(&self, run: RunId, rows_max: u32, lease: Duration) -> Result<Vec<TakenOver>, StoreError>;
+    /// One that was claimed `claims_max` times without a settle between goes to `review` instead, its attempt open: it may
+    /// be what ends the process.
+    async fn take_over(&self, rows_max: u32, lease: Duration, claims_max: u32) -> Result<Vec<TakenOver>, StoreError>;
 
     /// Records a batch of outcomes in one transaction. Writing the same twice changes nothing.
     async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError>;

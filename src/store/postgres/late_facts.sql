@@ -8,7 +8,7 @@ wanted AS (
     (SELECT r.id, r.payment_id, false AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
         r.next_look_up_at
     FROM renewals r
-    WHERE r.next_look_up_at <= (SELECT now FROM clock) AND r.state IN ('failed', 'canceled', 'lapsed') AND r.attempt_count > 0
+    WHERE r.next_look_up_at <= (SELECT now FROM clock) AND r.state IN ('due', 'failed', 'canceled', 'lapsed') AND r.attempt_count > 0
     ORDER BY r.next_look_up_at, r.id
     LIMIT $2::bigint)
     UNION ALL
@@ -20,7 +20,7 @@ wanted AS (
 )
 SELECT (SELECT now FROM clock) AS now, r.id::text AS renewal_id, r.subscription_id, r.customer_id, r.plan_id, r.state,
     r.amount, r.currency, r.period_start, r.period_end, r.access_until, r.first_declined_at, r.look_ups,
-    r.unknown_since, r.lease_epoch, a.id::text AS attempt_id, a.run_id::text, a.number, a.payment_id,
+    r.unknown_since, r.lease_epoch, r.unsettled_claims, a.id::text AS attempt_id, a.run_id::text, a.number, a.payment_id,
     a.series, r.order_name, a.idempotency_key, a.billing_key_id, a.channel_key, a.pg_provider,
     a.request_body, a.request_hash, a.started_at, k.billing_key, s.cancel_at_period_end,
     s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,

@@ -7,7 +7,7 @@ SET state = c.state, next_attempt_at = c.next_attempt_at, next_look_up_at = c.ne
     updated_at = t.now
 FROM json_to_recordset($1::json) AS c (
     renewal_id uuid, from_state text, state text, next_attempt_at timestamptz, next_look_up_at timestamptz,
-    waits_for_key boolean, review_reason text, is_open boolean)
+    waits_for_key boolean, waited_for_key boolean, review_reason text, is_open boolean)
 CROSS JOIN (SELECT coalesce($2::timestamptz, clock_timestamp()) AS now) t
-WHERE r.id = c.renewal_id AND r.state = c.from_state
+WHERE r.id = c.renewal_id AND r.state = c.from_state AND r.waits_for_key = c.waited_for_key
 RETURNING r.id::text

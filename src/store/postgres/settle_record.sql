@@ -23,13 +23,13 @@ attempted AS (
     FROM settled b
     WHERE a.id = b.attempt_id AND a.state = 'open'
 ),
--- Access follows money, and only from the period that was paid for.
+-- Access follows money, and only from the period that was paid for. A plan that was deleted meanwhile takes nothing away.
 moved AS (
     UPDATE subscriptions s
-    SET current_period_start = b.period_from, current_period_end = b.period_to, plan_id = b.period_plan_id,
-        next_plan_id = nullif(s.next_plan_id, b.period_plan_id), tier = p.tier, status = 'active', updated_at = $3::timestamptz
+    SET current_period_start = b.period_from, current_period_end = b.period_to, plan_id = coalesce(p.id, s.plan_id),
+        next_plan_id = nullif(s.next_plan_id, b.period_plan_id), tier = coalesce(p.tier, s.tier), status = 'active', updated_at = $3::timestamptz
     FROM settled b
-    JOIN plans p ON p.id = b.period_plan_id
+    LEFT JOIN plans p ON p.id = b.period_plan_id
     WHERE s.id = b.subscription_id AND s.current_period_end = b.period_from
 ),
 paid AS (

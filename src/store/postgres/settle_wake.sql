@@ -17,4 +17,4 @@ kept AS (
 UPDATE renewals r
 SET next_look_up_at = $2::timestamptz, updated_at = $2::timestamptz
 FROM seen p
-WHERE r.id = p.renewal_id AND r.state IN ('unknown', 'failed', 'canceled', 'lapsed')
+WHERE r.id = p.renewal_id AND r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed')

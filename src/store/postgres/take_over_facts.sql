@@ -18,7 +18,7 @@ locked AS MATERIALIZED (
 )
 SELECT (SELECT now FROM clock) AS now, l.id::text AS renewal_id, l.subscription_id, l.customer_id, l.plan_id, l.state,
     l.amount, l.currency, l.period_start, l.period_end, l.access_until, l.first_declined_at, l.look_ups,
-    l.unknown_since, l.lease_epoch, l.attempt_id::text, l.run_id::text, l.number, l.sent_payment_id AS payment_id,
+    l.unknown_since, l.lease_epoch, l.unsettled_claims, l.attempt_id::text, l.run_id::text, l.number, l.sent_payment_id AS payment_id,
     l.sent_series AS series, l.order_name, l.idempotency_key, l.billing_key_id, l.channel_key, l.pg_provider,
     l.request_body, l.request_hash, l.started_at, k.billing_key, s.cancel_at_period_end,
     s.status IN ('active', 'past_due') AND s.current_period_end = l.period_start AS period_is_next,

@@ -27,6 +27,7 @@ pub(super) struct AttemptFacts {
     look_ups: i64,
     unknown_since: Option<DateTime<Utc>>,
     pub lease_epoch: i64,
+    pub unsettled_claims: i64,
     attempt_id: String,
     run_id: String,
     number: i64,

@@ -167,6 +167,7 @@ fn unreadable(
         next_attempt_at: None,
         next_look_up_at: None,
         waits_for_key: false,
+        waited_for_key: false,
         events: vec![review_event(subscription, renewal_id, &reason, now)],
         review_reason: Some(reason),
     }

@@ -35,6 +35,7 @@ struct DueRow {
     anchor_day: i64,
     cancel_at_period_end: bool,
     has_usable_key: bool,
+    overlaps_other: bool,
 }
 
 impl Step for DueFacts {
@@ -81,6 +82,7 @@ impl From<DueRow> for SubscriptionFacts {
             anchor_day: row.anchor_day,
             cancel_at_period_end: row.cancel_at_period_end,
             has_usable_key: row.has_usable_key,
+            overlaps_other: row.overlaps_other,
         }
     }
 }
@@ -181,6 +183,7 @@ pub(super) async fn tell(tx: &mut Tx, events: Option<Param>) -> Result<(), Store
 
 struct Waiting {
     after: Option<RenewalId>,
+    over_before: DateTime<Utc>,
     rows_max: u32,
 }
 
@@ -195,6 +198,10 @@ struct WaitingRow {
     cancel_at_period_end: bool,
     has_usable_key: bool,
     period_is_next: bool,
+    never_tried: bool,
+    was_declined: bool,
+    is_complete: bool,
+    period_start: DateTime<Utc>,
 }
 
 impl Step for Waiting {
@@ -205,16 +212,21 @@ impl Step for Waiting {
     async fn run(&self, tx: &mut Tx) -> Result<Vec<WaitingRow>, StoreError> {
         let now = tx.now_param().await?;
         let after = Param::maybe_text(self.after.map(|id| id.to_string()));
-        tx.rows(&statement::WAITING_FACTS, &[now, after, Param::Int(i64::from(self.rows_max))]).await
+        tx.rows(
+            &statement::WAITING_FACTS,
+            &[now, after, Param::Int(i64::from(self.rows_max)), Param::time(self.over_before)],
+        )
+        .await
     }
 }
 
 pub(super) async fn waiting_facts(
     store: &SqlStore,
     after: Option<RenewalId>,
+    over_before: DateTime<Utc>,
     rows_max: u32,
 ) -> Result<Vec<WaitingFacts>, StoreError> {
-    let rows = store.perform(Waiting { after, rows_max }).await?;
+    let rows = store.perform(Waiting { after, over_before, rows_max }).await?;
     rows.into_iter().map(WaitingFacts::try_from).collect()
 }
 
@@ -238,6 +250,10 @@ impl TryFrom<WaitingRow> for WaitingFacts {
             cancel_at_period_end: row.cancel_at_period_end,
             has_usable_key: row.has_usable_key,
             period_is_next: row.period_is_next,
+            never_tried: row.never_tried,
+            was_declined: row.was_declined,
+            is_complete: row.is_complete,
+            period_start: row.period_start,
         })
     }
 }

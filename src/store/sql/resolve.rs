@@ -7,7 +7,7 @@ use super::rows::{bulk, events_param, review_event};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp};
 use crate::domain::charge::Attempt;
-use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{RenewalId, SubscriptionId};
 use crate::store::{Committed, StoreError, TakenOver};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use std::time::Duration;
 struct TakeOver {
     rows_max: u32,
     lease: TimeDelta,
+    claims_max: u32,
 }
 
 /// An attempt under its new lease, not committed yet.
@@ -56,17 +57,23 @@ impl Step for TakeOver {
 }
 
 impl TakeOver {
-    /// Rebuilds one attempt; one that cannot be read goes to a person, and holds up nobody else.
+    /// Rebuilds one attempt; one that cannot be read, or ends processes, goes to a person and holds up nobody else.
     async fn take(&self, tx: &mut Tx, row: AttemptFacts) -> Result<Option<Taken>, StoreError> {
         let renewal = row.renewal_id()?;
         let subscription = SubscriptionId(row.subscription_id.clone());
         let (now, cancel_at_period_end) = (row.now, row.cancel_at_period_end);
         let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next;
         let lease_epoch = row.lease_epoch.saturating_add(1);
-        match row.into_attempt(lease_epoch, now + self.lease) {
+        let claims = row.unsettled_claims;
+        let readable = if claims >= i64::from(self.claims_max) {
+            Err(format!("it was claimed {claims} times without an outcome, and may be what ends the process"))
+        } else {
+            row.into_attempt(lease_epoch, now + self.lease)
+        };
+        match readable {
             Ok(attempt) => Ok(Some(Taken { attempt, may_resend, cancel_at_period_end })),
             Err(problem) => {
-                let reason = format!("the open attempt cannot be read: {problem}; it may have been charged");
+                let reason = format!("the open attempt cannot be resolved: {problem}; it may have been charged");
                 let params = [Param::text(renewal.to_string()), Param::text(&*reason), Param::time(now)];
                 tx.execute(&statement::ATTEMPT_UNREADABLE, &params).await?;
                 let event = review_event(&subscription, renewal, &reason, now);
@@ -89,12 +96,12 @@ impl From<&Taken> for LeaseOut {
 
 pub(super) async fn take_over(
     store: &SqlStore,
-    _run: RunId,
     rows_max: u32,
     lease: Duration,
+    claims_max: u32,
 ) -> Result<Vec<TakenOver>, StoreError> {
     let lease = TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
-    let taken = store.perform(TakeOver { rows_max, lease }).await?;
+    let taken = store.perform(TakeOver { rows_max, lease, claims_max }).await?;
     Ok(taken
         .into_iter()
         .map(|one| TakenOver {

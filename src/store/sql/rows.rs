@@ -96,6 +96,7 @@ pub(super) struct ChangeOut<'a> {
     #[serde(serialize_with = "as_stamp_opt")]
     next_look_up_at: Option<DateTime<Utc>>,
     waits_for_key: bool,
+    waited_for_key: bool,
     review_reason: Option<&'a str>,
     is_open: bool,
 }
@@ -109,6 +110,7 @@ impl<'a> From<&'a RenewalChange> for ChangeOut<'a> {
             next_attempt_at: change.next_attempt_at,
             next_look_up_at: change.next_look_up_at,
             waits_for_key: change.waits_for_key,
+            waited_for_key: change.waited_for_key,
             review_reason: change.review_reason.as_deref(),
             is_open: change.to.is_open(),
         }

@@ -71,8 +71,13 @@ impl Store for SqlStore {
         plan::record_plan(self, run, page).await
     }
 
-    async fn waiting_facts(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<WaitingFacts>, StoreError> {
-        plan::waiting_facts(self, after, rows_max).await
+    async fn waiting_facts(
+        &self,
+        after: Option<RenewalId>,
+        over_before: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<WaitingFacts>, StoreError> {
+        plan::waiting_facts(self, after, over_before, rows_max).await
     }
 
     async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError> {
@@ -87,8 +92,8 @@ impl Store for SqlStore {
         claim::give_back(self, given).await
     }
 
-    async fn take_over(&self, run: RunId, rows_max: u32, lease: Duration) -> Result<Vec<TakenOver>, StoreError> {
-        resolve::take_over(self, run, rows_max, lease).await
+    async fn take_over(&self, rows_max: u32, lease: Duration, claims_max: u32) -> Result<Vec<TakenOver>, StoreError> {
+        resolve::take_over(self, rows_max, lease, claims_max).await
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError> {

@@ -3,7 +3,12 @@
 -- $1 ends before, $2 after: period end or NULL, $3 after: id, $4 at most, $5 only these ids (JSON) or NULL
 SELECT s.id, s.customer_id, coalesce(s.next_plan_id, s.plan_id) AS plan_id, p.amount, p.currency, p.interval,
     p.order_name, s.current_period_start, s.current_period_end, s.anchor_day, s.cancel_at_period_end,
-    EXISTS (SELECT 1 FROM billing_keys k WHERE k.customer_id = s.customer_id AND k.state = 'usable') AS has_usable_key
+    EXISTS (SELECT 1 FROM billing_keys k WHERE k.customer_id = s.customer_id AND k.state = 'usable') AS has_usable_key,
+    EXISTS (
+        SELECT 1 FROM renewals o
+        WHERE o.subscription_id = s.id AND o.period_start <> s.current_period_end
+            AND o.period_end > s.current_period_end AND o.state IN ('charging', 'unknown', 'review', 'paid')
+    ) AS overlaps_other
 FROM subscriptions s INDEXED BY subscriptions_due
 JOIN plans p ON p.id = coalesce(s.next_plan_id, s.plan_id)
 WHERE s.status IN ('active', 'past_due')

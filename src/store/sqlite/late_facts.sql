@@ -6,7 +6,7 @@ WITH wanted AS (
         SELECT r.id, r.payment_id, 0 AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
             r.next_look_up_at
         FROM renewals r
-        WHERE r.next_look_up_at <= $1 AND r.state IN ('failed', 'canceled', 'lapsed') AND r.attempt_count > 0
+        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed') AND r.attempt_count > 0
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
     UNION ALL
@@ -19,7 +19,7 @@ WITH wanted AS (
 )
 SELECT $1 AS now, r.id AS renewal_id, r.subscription_id, r.customer_id, r.plan_id, r.state,
     r.amount, r.currency, r.period_start, r.period_end, r.access_until, r.first_declined_at, r.look_ups,
-    r.unknown_since, r.lease_epoch, a.id AS attempt_id, a.run_id, a.number, a.payment_id,
+    r.unknown_since, r.lease_epoch, r.unsettled_claims, a.id AS attempt_id, a.run_id, a.number, a.payment_id,
     a.series, r.order_name, a.idempotency_key, a.billing_key_id, a.channel_key, a.pg_provider,
     a.request_body, a.request_hash, a.started_at, k.billing_key, s.cancel_at_period_end,
     s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,

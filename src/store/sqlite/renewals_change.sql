@@ -8,4 +8,5 @@ SET state = c.value ->> 'state', next_attempt_at = c.value ->> 'next_attempt_at'
     updated_at = $2
 FROM json_each($1) AS c
 WHERE renewals.id = c.value ->> 'renewal_id' AND renewals.state = c.value ->> 'from_state'
+    AND renewals.waits_for_key = c.value ->> 'waited_for_key'
 RETURNING id

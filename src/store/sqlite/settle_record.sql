@@ -10,13 +10,13 @@ SET state = b.value ->> 'attempt_state', settled_at = b.value ->> 'attempt_settl
     decline_reason = b.value ->> 'decline_reason', note = coalesce(b.value ->> 'note', attempts.note)
 FROM json_each($1) AS b
 WHERE attempts.id = b.value ->> 'attempt_id' AND attempts.state = 'open';
--- Access follows money, and only from the period that was paid for.
+-- Access follows money, and only from the period that was paid for. A plan that was deleted meanwhile takes nothing away.
 UPDATE subscriptions
 SET current_period_start = b.value ->> 'period_from', current_period_end = b.value ->> 'period_to',
-    plan_id = b.value ->> 'period_plan_id', next_plan_id = nullif(subscriptions.next_plan_id, b.value ->> 'period_plan_id'),
-    tier = p.tier, status = 'active', updated_at = $3
+    plan_id = coalesce(p.id, subscriptions.plan_id), next_plan_id = nullif(subscriptions.next_plan_id, b.value ->> 'period_plan_id'),
+    tier = coalesce(p.tier, subscriptions.tier), status = 'active', updated_at = $3
 FROM json_each($1) AS b
-JOIN plans p ON p.id = b.value ->> 'period_plan_id'
+LEFT JOIN plans p ON p.id = b.value ->> 'period_plan_id'
 WHERE subscriptions.id = b.value ->> 'subscription_id'
     AND subscriptions.current_period_end = b.value ->> 'period_from';
 INSERT INTO payments (payment_id, renewal_id, status, amount, cancelled_amount, currency, transaction_id, pg_tx_id,

@@ -12,4 +12,4 @@ ON CONFLICT DO NOTHING;
 UPDATE renewals
 SET next_look_up_at = $2, updated_at = $2
 FROM json_each($1) AS p
-WHERE renewals.id = p.value ->> 'renewal_id' AND renewals.state IN ('unknown', 'failed', 'canceled', 'lapsed')
+WHERE renewals.id = p.value ->> 'renewal_id' AND renewals.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed')

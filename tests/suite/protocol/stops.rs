@@ -163,6 +163,8 @@ async fn clocks_that_disagree_hold_all_charging(on: On) {
     assert!(matches!(refused, RunError::ClockSkew { .. }), "{refused}");
     assert!(world.timeline("sub-0").await.renewals.is_empty(), "nothing was planned, nothing charged");
     assert!(world.simulator.model().ledger().charges().is_empty());
+}
+
 /// What is only looked up was charged on another day: it says nothing of what its channel does now.
 async fn outcomes_that_still_wait_do_not_stop_those_that_are_due(on: On) {
     let world = World::new(on).await;

@@ -37,6 +37,7 @@ async fn a_step_goes_on_when_its_caller_stops_waiting(ground: Ground) {
         next_attempt_at: None,
         next_look_up_at: None,
         waits_for_key: false,
+        waited_for_key: false,
         review_reason: None,
         events: Vec::new(),
     }];

@@ -3,6 +3,7 @@
 mod access;
 mod claim;
 mod connections;
+mod edges;
 mod ground;
 mod import;
 mod plan;

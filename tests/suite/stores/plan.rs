@@ -85,6 +85,7 @@ async fn a_change_is_written_only_from_the_state_it_was_decided_from(ground: Gro
         next_attempt_at: (to == State::Due).then(now),
         next_look_up_at: None,
         waits_for_key: false,
+        waited_for_key: false,
         review_reason: None,
         events: vec![ground.event(EventKind::RenewalCanceled, "sub_1", renewal)],
     };
@@ -111,7 +112,7 @@ async fn what_waits_is_told_when_its_surroundings_change(ground: Ground) {
     let page = [plain, keyless, over, canceled];
     ground.record_plan(ground.run_id(), &page).await.unwrap();
     let waiting = async || {
-        let facts = ground.waiting_facts(None, 9).await.unwrap();
+        let facts = ground.waiting_facts(None, now() - TimeDelta::days(3), 9).await.unwrap();
         facts.into_iter().map(|facts| facts.subscription_id.0).collect::<Vec<_>>()
     };
     assert_eq!(waiting().await, ["sub_3"], "only the grace of sub_3 is over");
@@ -119,9 +120,9 @@ async fn what_waits_is_told_when_its_surroundings_change(ground: Ground) {
     ground.sql("UPDATE billing_keys SET state = 'usable' WHERE id = 'bk_sub_2'").await.unwrap();
     ground.sql("UPDATE subscriptions SET cancel_at_period_end = false WHERE id = 'sub_4'").await.unwrap();
     assert_eq!(waiting().await, ["sub_1", "sub_2", "sub_3", "sub_4"]);
-    let first = ground.waiting_facts(None, 1).await.unwrap();
+    let first = ground.waiting_facts(None, now() - TimeDelta::days(3), 1).await.unwrap();
     assert!(first[0].cancel_at_period_end && first[0].period_is_next && first[0].has_usable_key);
-    let rest = ground.waiting_facts(Some(first[0].renewal_id), 9).await.unwrap();
+    let rest = ground.waiting_facts(Some(first[0].renewal_id), now() - TimeDelta::days(3), 9).await.unwrap();
     assert_eq!(rest.len(), 3);
     assert!(rest[0].waits_for_key && rest[0].has_usable_key);
     assert!(next_period_end() > rest[1].access_until);

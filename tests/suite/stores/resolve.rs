@@ -25,16 +25,16 @@ async fn an_expired_lease_is_taken_over_as_the_same_attempt(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let first = ground.claim_one().await;
     ground.pass(lease() - TimeDelta::microseconds(1));
-    assert_eq!(ground.take_over(ground.run_id(), 9, LEASE).await.unwrap().len(), 0, "the lease holds");
+    assert_eq!(ground.take_over(9, LEASE, 3).await.unwrap().len(), 0, "the lease holds");
     ground.pass(TimeDelta::microseconds(1));
-    let taken = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+    let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     let attempt = taken[0].attempt.get();
     assert!(taken[0].may_resend && attempt.maybe_sent && !taken[0].cancel_at_period_end);
     let mut same = first.clone();
     (same.maybe_sent, same.lease_epoch, same.lease_until) = (true, 2, now() + lease() + lease());
     assert_eq!(*attempt, same);
     assert_eq!(ground.count("renewals", "unsettled_claims = 2 AND lease_epoch = 2 AND state = 'charging'").await, 1);
-    assert_eq!(ground.take_over(ground.run_id(), 9, LEASE).await.unwrap().len(), 0, "it is taken");
+    assert_eq!(ground.take_over(9, LEASE, 3).await.unwrap().len(), 0, "it is taken");
 }
 
 async fn whether_it_may_be_sent_again_is_told(ground: Ground) {
@@ -43,7 +43,7 @@ async fn whether_it_may_be_sent_again_is_told(ground: Ground) {
     ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_1'").await.unwrap();
     ground.pass(lease());
     let told = async || {
-        let taken = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+        let taken = ground.take_over(9, LEASE, 3).await.unwrap();
         taken.iter().map(|one| (one.may_resend, one.cancel_at_period_end)).collect::<Vec<_>>()
     };
     assert_eq!(told().await, [(false, true), (true, false)]);
@@ -58,7 +58,7 @@ async fn an_attempt_whose_key_is_gone_goes_to_a_person(ground: Ground) {
     ground.claim_all().await;
     ground.sql("UPDATE billing_keys SET id = 'bk_moved' WHERE id = 'bk_sub_1'").await.unwrap();
     ground.pass(lease());
-    let taken = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+    let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     assert_eq!(taken.len(), 1, "one that cannot be read holds up nobody else");
     assert_eq!(ground.state("sub_1").await, "review");
     assert_eq!(ground.count("attempts", "state = 'open'").await, 2, "nothing else may charge it");
@@ -74,7 +74,7 @@ async fn an_unknown_outcome_is_taken_over_when_it_is_due_and_remembers(ground: G
     let unknown = ground.unknown(&ground.claim_one().await);
     ground.settle(std::slice::from_ref(&unknown)).await.unwrap();
     ground.clock.set(unknown.next_look_up_at.unwrap());
-    let taken = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+    let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     let renewal = &taken[0].attempt.get().renewal;
     assert_eq!((renewal.declines.len(), renewal.first_declined_at), (1, declined.first_declined_at));
     assert_eq!(renewal.known_transactions, ["tx-rn-sub_1-1"]);

@@ -112,11 +112,11 @@ async fn a_lost_lease_keeps_the_payment_and_looks_again(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let slow = ground.claim_one().await;
     ground.pass(TimeDelta::from_std(LEASE).unwrap());
-    let taken = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+    let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     let unknown = ground.unknown(taken[0].attempt.get());
     assert!(unknown.next_look_up_at.unwrap() > now() + LEASE);
     ground.settle(&[unknown]).await.unwrap();
-    assert_eq!(ground.take_over(ground.run_id(), 9, LEASE).await.unwrap().len(), 0, "not due for a look-up");
+    assert_eq!(ground.take_over(9, LEASE, 3).await.unwrap().len(), 0, "not due for a look-up");
     let paid = ground.paid(&slow);
     for _ in 0..2 {
         assert_eq!(ground.settle(std::slice::from_ref(&paid)).await.unwrap().fence_lost, [paid.renewal_id]);
@@ -124,7 +124,7 @@ async fn a_lost_lease_keeps_the_payment_and_looks_again(ground: Ground) {
     assert_eq!(ground.count("observations", "status = 'PAID' AND payment_id = 'rn-sub_1'").await, 1);
     assert_eq!(ground.count("payments", "true").await, 0);
     assert_eq!(period_moved(&ground).await, 0);
-    let again = ground.take_over(ground.run_id(), 9, LEASE).await.unwrap();
+    let again = ground.take_over(9, LEASE, 3).await.unwrap();
     assert_eq!(again.len(), 1, "due for a look-up at once");
     ground.settle(&[ground.paid(again[0].attempt.get())]).await.unwrap();
     assert_eq!((ground.state("sub_1").await.as_str(), period_moved(&ground).await), ("paid", 1));
