@@ -12,6 +12,7 @@ mod gateway;
 mod good;
 mod looking;
 mod place;
+mod readme;
 mod running;
 mod secrets;
 mod signals;

@@ -16,6 +16,7 @@ crate::on_both_databases! {
     no_answer_is_looked_up_and_never_charged_twice,
     a_status_code_never_decides,
     an_answer_that_is_lost_for_good_is_found_by_the_next_run,
+    a_refusal_does_not_hide_money_that_came_late,
 }
 
 const SUB: &str = "sub";
@@ -155,4 +156,16 @@ async fn what_only_our_configuration_can_mend_is_not_the_customers(on: On) {
     let reason = renewal.review_reason.unwrap();
     assert_eq!(reason, "INICIS_V2 demands customer.phone, customer.email: fill it in, then retry");
     assert!(world.attempts(SUB).await.is_empty() && world.charges(SUB).is_empty());
+}
+
+/// The refusal of the second attempt is not the last word: the first one's money came late.
+async fn a_refusal_does_not_hide_money_that_came_late(on: On) {
+    let world = World::new(on).await;
+    world.subscribe(SUB, "bk").await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::LateApproval { secs: 7200 }).times(1));
+    assert_eq!(world.run().await.declined, 1);
+    world.rule(When::Always, Trouble::BillingKeyDeleted);
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 1);
+    let timeline = world.timeline(SUB).await;
+    assert_eq!((world.charges(SUB).len(), timeline.renewals[0].state.as_str()), (1, "paid"));
 }

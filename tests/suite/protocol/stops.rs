@@ -3,9 +3,10 @@
 use crate::world::{On, World};
 use chrono::TimeDelta;
 use renewd::clock::SystemClock;
+use renewd::engine::limits::ChannelLimit;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{RunError, Silent};
-use renewd::gateway::simulator::{Rule, Trouble, When};
+use renewd::gateway::simulator::{Route, Rule, Trouble, When};
 use renewd::shutdown::Shutdown;
 use renewd::store::{Paused, Switch};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ crate::on_both_databases! {
     a_channel_that_never_answers_opens_its_circuit,
     clocks_that_disagree_hold_all_charging,
     outcomes_that_still_wait_do_not_stop_those_that_are_due,
+    a_claim_that_waited_too_long_is_given_back_unsent,
+    nothing_is_sent_again_outside_the_window,
 }
 
 async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
@@ -177,4 +180,35 @@ async fn outcomes_that_still_wait_do_not_stop_those_that_are_due(on: On) {
     world.subscribe("sub-new", "bk-new").await;
     let report = world.run_after(TimeDelta::minutes(2)).await;
     assert_eq!((report.status.as_str(), report.paid, report.unknown), ("completed", 1, 22), "{report:?}");
+}
+
+/// The second claim waits for its channel's only slot while time passes: the world may have changed meanwhile.
+async fn a_claim_that_waited_too_long_is_given_back_unsent(on: On) {
+    let mut world = world(on, 2, "").await;
+    world
+        .engine
+        .limits
+        .channels
+        .insert("default".to_owned(), ChannelLimit { concurrency: Some(1), ..Default::default() });
+    world.rule(When::Always, Trouble::SlowApproval { millis: 600 });
+    let clock = world.clock.clone();
+    let time_passes = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        clock.pass(TimeDelta::seconds(21));
+    };
+    let (report, ()) = tokio::join!(world.run(), time_passes);
+    assert_eq!((report.paid, report.left_due), (1, 1), "{report:?}");
+    assert_eq!(world.simulator.model().ledger().requests(Route::Charge), 1);
+    assert_eq!(world.run().await.paid, 1, "and the next run charges it");
+}
+
+async fn nothing_is_sent_again_outside_the_window(on: On) {
+    let world = world(on, 1, "").await;
+    world.rule(When::Always, Trouble::RequestLost);
+    assert_eq!(world.run().await.unknown, 1);
+    world.simulator.model().clear_rules();
+    let sends = world.simulator.model().ledger().requests(Route::Charge);
+    world.run_after(TimeDelta::hours(12)).await;
+    assert_eq!(world.simulator.model().ledger().requests(Route::Charge), sends, "ten in the evening");
+    assert_eq!(world.run_after(TimeDelta::hours(12)).await.paid, 1);
 }
