@@ -1,8 +1,10 @@
-//! When a channel stops charging: refused contracts of several customers, or one unknown outcome after another.
+//! When a channel stops charging: refused contracts of several customers, one unknown outcome after another, or one
+//! billing key after another that the gateway does not know.
 
 use super::Engine;
 use super::charge::Outcome;
 use super::run::Run;
+use crate::domain::answer::Conclusion;
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
 use crate::domain::decline::Reason;
@@ -19,6 +21,8 @@ pub(super) struct Channels(BTreeMap<String, Channel>);
 struct Channel {
     unknown_in_a_row: u32,
     refused: BTreeSet<CustomerId>,
+    /// Customers in a row whose billing key the gateway did not know.
+    keys_gone: BTreeSet<CustomerId>,
 }
 
 impl Engine {
@@ -39,7 +43,17 @@ impl Engine {
 impl Channel {
     /// Why the channel must stop, if it must.
     fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &super::limits::Limits) -> Option<String> {
+        if !matches!(learned, Learned::Concluded(Conclusion::BillingKeyGone)) {
+            self.keys_gone.clear();
+        }
         match learned {
+            Learned::Concluded(Conclusion::BillingKeyGone) => {
+                self.unknown_in_a_row = 0;
+                self.keys_gone.insert(customer.clone());
+                let all = self.keys_gone.len() >= limits.keys_gone_in_a_row;
+                let count = self.keys_gone.len();
+                all.then(|| format!("the gateway knows none of {count} billing keys in a row: another store's secret?"))
+            }
             Learned::Verdict(Verdict::Declined { decline, .. }) if decline.stops_channel() => {
                 self.unknown_in_a_row = 0;
                 self.refused.insert(customer.clone());

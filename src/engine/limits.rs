@@ -27,6 +27,8 @@ pub struct Limits {
     pub settle_linger: Duration,
     /// A channel whose last so many charges all ended unknown stops.
     pub circuit_unknown_in_a_row: u32,
+    /// So many customers in a row whose billing keys are gone are more likely a wrong store or secret of ours.
+    pub keys_gone_in_a_row: usize,
     /// Distinct customers refused for our contract before their channel stops.
     pub contract_refusals_max: usize,
     pub clock_skew_max: Duration,
@@ -55,6 +57,7 @@ impl Default for Limits {
             settle_rows_max: 200,
             settle_linger: Duration::from_millis(20),
             circuit_unknown_in_a_row: 20,
+            keys_gone_in_a_row: 20,
             contract_refusals_max: 3,
             clock_skew_max: Duration::from_secs(300),
         }

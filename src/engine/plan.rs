@@ -45,8 +45,8 @@ impl Engine {
             let decided = self.decide_page(run, &facts);
             let renewals: Vec<PlannedRenewal> = decided.iter().map(|(_, planned)| planned.clone()).collect();
             let new: HashSet<_> = self.store.record_plan(run.id, &renewals).await?.into_iter().collect();
-            for (disposition, planned) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
-                run.report.planned(*disposition, planned);
+            for (disposition, _) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
+                run.report.planned(*disposition);
             }
         }
     }

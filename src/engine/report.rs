@@ -3,7 +3,7 @@
 use crate::domain::access::AccessChange;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
-use crate::domain::due::{Disposition, PlannedRenewal};
+use crate::domain::due::Disposition;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::read::Backlog;
@@ -127,7 +127,7 @@ impl Report {
         Self { figures: Mutex::new(figures), zone }
     }
 
-    pub fn planned(&self, disposition: Disposition, _planned: &PlannedRenewal) {
+    pub fn planned(&self, disposition: Disposition) {
         let mut report = self.lock();
         match disposition {
             Disposition::Renew => {}

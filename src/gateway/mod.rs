@@ -96,6 +96,6 @@ pub trait Gateway: Send + Sync {
     /// Whether a billing key is still issued.
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError>;
 
-    /// The gateway's clock as its last answer told it, with the local time of that answer; `None` before the first.
+    /// How far the gateway's clock was ahead of ours at its last answer; `None` before the first.
     fn clock_skew(&self) -> Option<chrono::Duration>;
 }

@@ -25,6 +25,7 @@ crate::on_both_databases! {
     outcomes_that_still_wait_do_not_stop_those_that_are_due,
     a_claim_that_waited_too_long_is_given_back_unsent,
     nothing_is_sent_again_outside_the_window,
+    a_gateway_that_knows_no_billing_key_at_all_is_the_wrong_one,
 }
 
 async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
@@ -211,4 +212,14 @@ async fn nothing_is_sent_again_outside_the_window(on: On) {
     world.run_after(TimeDelta::hours(12)).await;
     assert_eq!(world.simulator.model().ledger().requests(Route::Charge), sends, "ten in the evening");
     assert_eq!(world.run_after(TimeDelta::hours(12)).await.paid, 1);
+}
+
+/// With another store's secret every key is unknown: it must not cost every customer their card.
+async fn a_gateway_that_knows_no_billing_key_at_all_is_the_wrong_one(on: On) {
+    let world = world(on, 40, "").await;
+    world.rule(When::Always, Trouble::BillingKeyNotFound);
+    let report = world.run().await;
+    assert_eq!(report.status, "failed");
+    assert!((20..=26).contains(&report.declined), "{} were lost before it stopped", report.declined);
+    assert!(report.left_due >= 14, "{}", report.left_due);
 }
