@@ -11,7 +11,7 @@ pub type Row = [String; 2];
 
 /// A run as a manager reads it: due, paid, how much, declined and why, retried when, and what is left.
 pub fn run_rows(report: &RunReport) -> Vec<Row> {
-    let mut rows = vec![row("due", report.due + report.left_due), row("paid", report.paid)];
+    let mut rows = vec![row("due", report.due), row("paid", report.paid)];
     rows.extend(report.amounts.iter().map(|(currency, minor)| ["  collected".to_owned(), sum(currency, *minor)]));
     rows.push(row("declined, will be retried or wait for a card", report.declined));
     rows.extend(report.declined_by_reason.iter().map(|(reason, count)| row(&format!("  {}", words(reason)), *count)));

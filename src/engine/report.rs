@@ -22,7 +22,7 @@ pub struct RunReport {
     pub zone: String,
     /// `completed`, `failed`, `interrupted`.
     pub status: String,
-    /// Renewals that were to be charged: those taken up, and those that are still due.
+    /// Renewals that were to be charged: those taken up, and those that were left due.
     pub due: u64,
     pub paid: u64,
     /// Declined, and the renewal is still open.
@@ -158,6 +158,12 @@ impl Report {
         claimed.changed.iter().for_each(|change| self.changed(change));
     }
 
+    /// Claims that were given back: they are due as they were, and counted as such at the end.
+    pub fn given_back(&self, count: u64) {
+        let mut report = self.lock();
+        report.due = report.due.saturating_sub(count);
+    }
+
     pub fn taken_over(&self, count: u64) {
         self.lock().taken_over += count;
     }
@@ -215,6 +221,7 @@ impl Report {
         report.finished_at = finished_at;
         if let Some(backlog) = backlog {
             report.left_due = u64::try_from(backlog.due_now).unwrap_or(0);
+            report.due += report.left_due;
             report.oldest_unknown = backlog.oldest_unknown;
             report.oldest_unsettled = backlog.oldest_unsettled;
             report.next_look_up_at = backlog.next_look_up_at;

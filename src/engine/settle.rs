@@ -77,6 +77,7 @@ impl Engine {
         }
         if !given.is_empty() {
             self.store.give_back(&given).await?;
+            run.report.given_back(given.len() as u64);
         }
         // Durable now: their places are free.
         batch.into_iter().for_each(|finished| drop(finished.place));

@@ -121,6 +121,7 @@ async fn a_gateway_that_cannot_be_reached_takes_nothing(on: On) {
     let report = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await.unwrap();
     assert_eq!(report.status, "failed");
     assert!(report.problem.as_ref().unwrap().contains("could not be reached"), "{report:?}");
+    assert_eq!((report.due, report.left_due), (1, 1), "counted once");
     assert_eq!(states(&world, 1).await, ["due"]);
     assert_eq!(world.attempts("sub-0").await[0].state, "not_charged");
     assert_eq!(world.run_after(TimeDelta::minutes(1)).await.paid, 1);
