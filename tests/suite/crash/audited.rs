@@ -29,7 +29,7 @@ async fn the_auditor_sees_what_was_tampered_with() {
     let server = PrivateServer::start().await;
     let template = template(&server).await;
     let mut ground = Ground::open(&server, &template, Duration::ZERO).await;
-    ground.subscribe("").await;
+    ground.subscribe(&[""]).await;
     let mut run = ground.run();
     assert!(run.wait().await.success(), "{}", run.said());
     ground.audit(Moment::AtTheEnd).await;

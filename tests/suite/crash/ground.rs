@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use renewd::clock::{Clock, TestClock};
 use renewd::gateway::simulator::{ModelSettings, Simulator, SimulatorSettings};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
@@ -142,21 +143,25 @@ impl Ground {
         PgConnection::connect(&self.auditor.database_url).await.expect("a server that is up")
     }
 
-    /// What the API service does when somebody subscribes; the subscription's id.
-    pub async fn subscribe(&mut self, ending: &str) -> String {
-        self.subscriptions += 1;
-        let id = format!("s{}", self.subscriptions);
-        // One round trip and one transaction, as an API service would.
-        let statements = format!(
-            "BEGIN;
-            INSERT INTO customers (id, name, email, phone) VALUES ('c-{id}', 'Kim', 'kim@example.com', '01000000000');
-            INSERT INTO billing_keys (id, customer_id, billing_key) VALUES ('k-{id}', 'c-{id}', 'bk-{id}{ending}');
-            INSERT INTO subscriptions (id, customer_id, plan_id, tier, current_period_start, current_period_end, anchor_day)
-                VALUES ('{id}', 'c-{id}', 'pro', 'pro', '{PERIOD_START}', '{PERIOD_END}', 31);
-            COMMIT"
-        );
-        self.execute(statements).await;
-        id
+    /// What the API service does when people subscribe, one for each ending of a billing key; the subscriptions' ids.
+    pub async fn subscribe(&mut self, endings: &[&str]) -> Vec<String> {
+        let mut statements = String::new();
+        let mut ids = Vec::new();
+        for ending in endings {
+            self.subscriptions += 1;
+            let id = format!("s{}", self.subscriptions);
+            let _ = write!(
+                statements,
+                "INSERT INTO customers (id, name, email, phone)
+                    VALUES ('c-{id}', 'Kim', 'kim@example.com', '01000000000');
+                INSERT INTO billing_keys (id, customer_id, billing_key) VALUES ('k-{id}', 'c-{id}', 'bk-{id}{ending}');
+                INSERT INTO subscriptions (id, customer_id, plan_id, tier, current_period_start, current_period_end,
+                    anchor_day) VALUES ('{id}', 'c-{id}', 'pro', 'pro', '{PERIOD_START}', '{PERIOD_END}', 31);"
+            );
+            ids.push(id);
+        }
+        self.execute(format!("BEGIN; {statements} COMMIT")).await;
+        ids
     }
 
     /// The customer enters another card.

@@ -44,7 +44,7 @@ async fn sleep_through_an_answer(ending: &str) -> (PrivateServer, Ground, String
     let server = PrivateServer::start().await;
     let template = template(&server).await;
     let mut ground = Ground::open(&server, &template, LATENCY).await;
-    ground.subscribe(ending).await;
+    ground.subscribe(&[ending]).await;
     let mut sleeper = ground.run();
     until(|| ground.simulator.model().ledger().requests(Route::Charge) == 1).await;
     assert!(sleeper.signal(Signal::Stop), "{}", sleeper.said());

@@ -30,7 +30,7 @@ async fn a_deadlock_and_a_serialization_failure_cost_a_try_and_no_charge() {
     let server = PrivateServer::start().await;
     let template = template(&server).await;
     let mut ground = Ground::open(&server, &template, Duration::ZERO).await;
-    ground.subscribe("").await;
+    ground.subscribe(&[""]).await;
     ground.execute(BREAKS_OFF.to_owned()).await;
     let mut run = ground.run();
     assert!(run.wait().await.success(), "{}", run.said());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Runs at once, never more.
 const WORKERS_MAX: usize = 2;
-const STEPS: u32 = 7;
+const STEPS: u32 = 6;
 /// Subscriptions before the first run, and before each step.
 const SUBSCRIPTIONS_FIRST: usize = 30;
 const SUBSCRIPTIONS_MORE: usize = 8;
@@ -36,13 +36,19 @@ const ENDINGS: [&str; 15] = [
 ];
 
 /// How much time passes before each of the quiet runs: past the lease, the first look-ups, the time after which an
-/// unreceived request is sent again, and the days of the ladder.
-fn quiet_waits() -> Vec<TimeDelta> {
-    let first = [3, 61, 300, 660, 3_900, 6 * 3_600].map(TimeDelta::seconds);
-    // To about ten past ten on the next day, and on each day after that.
-    let days = [TimeDelta::hours(17)].into_iter().chain(std::iter::repeat_n(TimeDelta::days(1), 9));
-    first.into_iter().chain(days).collect()
-}
+/// unreceived request is sent again, and then the days of the ladder, each at about ten past ten.
+const QUIET_WAITS: [TimeDelta; 10] = [
+    TimeDelta::seconds(3),
+    TimeDelta::seconds(61),
+    TimeDelta::seconds(660),
+    TimeDelta::seconds(3_900),
+    TimeDelta::hours(23),
+    TimeDelta::days(1),
+    TimeDelta::days(1),
+    TimeDelta::days(2),
+    TimeDelta::days(2),
+    TimeDelta::days(2),
+];
 
 #[derive(Clone, Copy, Debug)]
 enum Disturbance {
@@ -145,11 +151,13 @@ impl Round<'_> {
     }
 
     async fn subscribe(&mut self, count: usize) {
-        for _ in 0..count {
-            let troubled = self.random.bool();
-            let ending = if troubled { ENDINGS[self.random.usize(0..ENDINGS.len())] } else { "" };
-            self.subscriptions.push(self.ground.subscribe(ending).await);
-        }
+        let endings: Vec<&str> = std::iter::repeat_with(|| match self.random.bool() {
+            true => ENDINGS[self.random.usize(0..ENDINGS.len())],
+            false => "",
+        })
+        .take(count)
+        .collect();
+        self.subscriptions.extend(self.ground.subscribe(&endings).await);
     }
 
     async fn disturb(&mut self, what: Disturbance) {
@@ -251,7 +259,7 @@ impl Round<'_> {
     }
 
     async fn quiet(&mut self) {
-        for wait in quiet_waits() {
+        for wait in QUIET_WAITS {
             self.ground.clock.pass(wait);
             let mut worker = self.ground.run();
             let status = worker.wait().await;
