@@ -52,6 +52,10 @@ SELECT format('%s is paid, and that was told %s times', r.subscription_id, count
 FROM renewals r LEFT JOIN events e ON e.renewal_id = r.id AND e.kind = 'renewal.paid'
 WHERE r.state = 'paid' GROUP BY r.id HAVING count(e.id) <> 1
 UNION ALL
+SELECT format('%s is paid, and a person was called to look at it', r.subscription_id)
+FROM renewals r JOIN events e ON e.renewal_id = r.id AND e.kind = 'renewal.review'
+WHERE r.state = 'paid' AND NOT r.period_not_moved
+UNION ALL
 SELECT format('%s counts %s declines, its attempts %s, the gateway %s', r.subscription_id, r.decline_count,
     count(a.id) FILTER (WHERE a.state = 'declined'), (SELECT count(*) FROM declines d WHERE d.payment_id = r.payment_id))
 FROM renewals r LEFT JOIN attempts a ON a.renewal_id = r.id

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// What somebody did to the books, and what the auditor has to say about it.
-const TAMPERED: [(&str, &str); 10] = [
+const TAMPERED: [(&str, &str); 11] = [
     ("UPDATE subscriptions SET current_period_end = current_period_end + interval '1 day'", "the period of s1 ends"),
     ("UPDATE renewals SET period_not_moved = true", "the period of s1 ends"),
     ("UPDATE renewals SET amount = 54000", "is paid with 54000 by our books, and with 55000 by the ledger"),
@@ -16,6 +16,7 @@ const TAMPERED: [(&str, &str); 10] = [
     ("ALTER TABLE renewals DISABLE TRIGGER ALL; UPDATE renewals SET state = 'due'", "s1 is still due"),
     ("UPDATE renewals SET payment_id = 'another'", "took money, and no renewal knows it"),
     ("UPDATE renewals SET decline_count = 1", "s1 counts 1 declines"),
+    ("UPDATE events SET kind = 'renewal.review'", "s1 is paid, and a person was called to look at it"),
     ("DELETE FROM events", "s1 is paid, and that was told 0 times"),
     ("ALTER TABLE payments DISABLE TRIGGER ALL; DELETE FROM payments", "it is not among the payments"),
     (
