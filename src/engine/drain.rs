@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// The order to stop came, and the time for requests under way is over: what is not settled stays under its lease.
-    async fn out_of_time(&self, run: &Run) {
+    pub(super) async fn out_of_time(&self, run: &Run) {
         run.shutdown.wait().await;
         self.clock.sleep(run.shutdown.time_left().unwrap_or_default()).await;
     }

@@ -26,8 +26,11 @@ impl Engine {
             }
             run.report.taken_over(taken.len() as u64);
             let looking = taken.into_iter().map(|left| self.resolve_one(run, &paces, left, claimed));
-            let finished: Vec<Finished> =
-                stream::iter(looking).buffer_unordered(self.limits.concurrency).collect().await;
+            let finished: Vec<Finished> = tokio::select! {
+                finished = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect() => finished,
+                // What is not looked up yet stays under its lease, for the next run.
+                () = self.out_of_time(run) => return Ok(()),
+            };
             for batch in batches(finished, self.limits.settle_rows_max) {
                 self.settle_batch(run, batch).await?;
             }

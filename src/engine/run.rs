@@ -72,6 +72,9 @@ impl Engine {
         self.probe(run).await?;
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        if run.shutdown.requested() {
+            return Ok(());
+        }
         self.plan(run).await?;
         self.drain(run).await?;
         self.update_access(run).await

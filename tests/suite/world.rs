@@ -190,9 +190,9 @@ fn app(clock: &WorldClock, url: &str, base_url: &str, settings: &[(&'static str,
 }
 
 /// The same settings with another gateway.
-pub fn config_at(app: &App, base_url: &str) -> Config {
+pub fn config_at(app: &App, base_url: &str, settings: &[(&'static str, &str)]) -> Config {
     let url = app.config.database.url.expose();
-    self::app(&WorldClock::at(MORNING), url, base_url, &[]).config
+    self::app(&WorldClock::at(MORNING), url, base_url, settings).config
 }
 
 pub fn clone_app(app: &App) -> App {

@@ -114,8 +114,10 @@ async fn a_gateway_that_cannot_be_reached_takes_nothing(on: On) {
     let elsewhere = World::with(on, &[]).await;
     let dead = elsewhere.simulator.base_url();
     elsewhere.simulator.stop().await;
-    let app =
-        renewd::app::App { config: crate::world::config_at(&world.app, &dead), ..crate::world::clone_app(&world.app) };
+    let app = renewd::app::App {
+        config: crate::world::config_at(&world.app, &dead, &[]),
+        ..crate::world::clone_app(&world.app)
+    };
     let engine = app.engine(Arc::clone(&world.store), Arc::new(Silent)).await.unwrap();
     let request = RunRequest { trigger: "test".into(), ..Default::default() };
     let report = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await.unwrap();
