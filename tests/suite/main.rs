@@ -14,6 +14,7 @@
 mod cli;
 mod clusters;
 mod config;
+mod crash;
 mod protocol;
 mod stores;
 mod support;

@@ -8,6 +8,7 @@
 use super::server_programs;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -26,15 +27,22 @@ const FOLDER_BYTES_MAX: usize = 80;
 
 /// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder; `$3`: `on` or `off`,
 /// whether commits reach the disk.
-/// In the background a shell's child reads nothing, so only `cat` waits on the pipe. SIGQUIT: stop at once.
+/// In the background a shell's child reads nothing, so only `read` waits on the pipe, for the words `stop` and `start`
+/// or its end. SIGQUIT: stop at once, as a crash would.
 const KEEPER: &str = r#"
+start() {
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
+        -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
+    server=$!
+}
+stop() {
+    kill -QUIT "$server"
+    wait "$server"
+}
 "$1/initdb" --pgdata="$2/data" --username=renewd --auth=trust --encoding=UTF8 --locale=C --no-sync || exit 1
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
-    -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
-server=$!
-cat
-kill -QUIT "$server"
-wait "$server"
+start "$@"
+while read -r word; do "$word" "$@"; done
+stop
 cd /
 rm -rf "$2"
 "#;
@@ -86,10 +94,49 @@ pub async fn server_process() -> (u32, PathBuf) {
     (pid, cluster.folder.clone())
 }
 
+/// A server of a test's own, whose commits reach the disk, and which may be stopped at once and started again.
+pub struct PrivateServer(Cluster);
+
+impl PrivateServer {
+    pub async fn start() -> Self {
+        Self(Cluster::start("on").await)
+    }
+
+    /// A new database that starts as a copy of `template` (`template1` is an empty one); its URL.
+    pub async fn database(&self, name: &str, template: &str) -> String {
+        self.0.create(name, template).await
+    }
+
+    /// Stops it as a crash would: what is not on disk is lost, and the next start has to recover.
+    pub async fn stop_at_once(&mut self) {
+        self.tell("stop");
+        self.wait_until(false).await;
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub async fn start_again(&mut self) {
+        self.tell("start");
+        self.wait_until(true).await;
+    }
+
+    fn tell(&mut self, word: &str) {
+        let pipe = self.0.keeper.stdin.as_mut().expect("the keeper's pipe");
+        writeln!(pipe, "{word}").expect("a living keeper");
+    }
+
+    async fn wait_until(&self, answers: bool) {
+        let (url, started) = (self.0.url("postgres"), Instant::now());
+        while connect(&url).await.is_ok() != answers {
+            assert!(started.elapsed().as_secs() < START_SECS_MAX, "the server did not stop or start: {url}");
+            tokio::time::sleep(START_POLL).await;
+        }
+    }
+}
+
 struct Cluster {
     folder: PathBuf,
     /// Holds the pipe: the server lives for as long as this process does.
-    _keeper: Child,
+    keeper: Child,
     databases_made: AtomicU32,
 }
 
@@ -112,7 +159,7 @@ impl Cluster {
             }
             tokio::time::sleep(START_POLL).await;
         }
-        Self { folder, _keeper: keeper, databases_made: AtomicU32::new(0) }
+        Self { folder, keeper, databases_made: AtomicU32::new(0) }
     }
 
     fn url(&self, database: &str) -> String {
