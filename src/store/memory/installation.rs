@@ -2,9 +2,10 @@
 
 use super::MemoryStore;
 use super::rows::Installed;
+use crate::store::rows::same_key;
 use crate::store::{Installation, Migrated, Pinned, SchemaProblem, StoreError, Switch};
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// The version of the schema whose constraints are kept here.
 const VERSION: i64 = 1;
@@ -22,7 +23,8 @@ pub(super) fn check_schema(store: &MemoryStore) -> Result<(), StoreError> {
 
 pub(super) fn migrate(store: &MemoryStore, key: Option<SecretString>) -> Result<Migrated, StoreError> {
     let mut tables = store.lock();
-    if tables.installation.has(&()) {
+    if let Some(installed) = tables.installation.get(&()) {
+        same_key(key.as_ref(), installed.payment_id_key.expose_secret())?;
         return Ok(Migrated { before: VERSION, after: VERSION });
     }
     let installed = Installed {

@@ -4,6 +4,7 @@ use super::import::import_key;
 use super::rows::{Attempt, BillingKey, Event, KeyState, Renewal, Retired, Seen, Subscription};
 use super::tables::Tables;
 use super::{MemoryStore, read};
+use crate::domain::ids::{AttemptId, RenewalId};
 use crate::store::read::AccessRow;
 use crate::store::{BillingKeyRow, PlanRow, StoreError};
 use chrono::{DateTime, Utc};
@@ -119,6 +120,33 @@ impl MemoryStore {
     /// [`StoreError::Row`] while it is being charged.
     pub fn remove_billing_key(&self, id: &str) -> Result<(), StoreError> {
         self.write(|tables, _| tables.remove_key(id))
+    }
+}
+
+/// What nobody should write, and somebody with SQL could try: the constraints are the same.
+impl MemoryStore {
+    /// Changes anything about a renewal but its subscription and its period.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] for what the constraints refuse, such as a paid renewal that is to be due again.
+    pub fn change_renewal(&self, id: RenewalId, change: impl FnOnce(&mut Renewal)) -> Result<(), StoreError> {
+        self.write(|tables, _| tables.change_renewal(id, change))
+    }
+
+    /// Changes anything about an open attempt but what it sends.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] for what the constraints refuse, such as any change of a closed attempt.
+    pub fn change_attempt(&self, id: AttemptId, change: impl FnOnce(&mut Attempt)) -> Result<(), StoreError> {
+        self.write(|tables, _| tables.change_attempt(id, change))
+    }
+
+    /// Adds an attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] for what the constraints refuse, such as a second open attempt of a renewal.
+    pub fn add_attempt(&self, row: Attempt) -> Result<(), StoreError> {
+        self.write(|tables, _| tables.add_attempt(row))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod told;
 pub mod writes;
 
 use super::StoreError;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 /// The version of the charging protocol that new attempts are written by.
@@ -25,4 +26,20 @@ pub const PROTOCOL_VERSION: i64 = 1;
 /// [`StoreError::Row`], if the text is none.
 pub fn uuid(table: &'static str, text: &str) -> Result<Uuid, StoreError> {
     Uuid::parse_str(text).map_err(|_| StoreError::Row { table, key: text.to_owned(), problem: "is no UUID".to_owned() })
+}
+
+/// Another key would give every renewal another payment id: the gateway could no longer refuse a repeat.
+///
+/// # Errors
+/// [`StoreError::Row`], if a key was given and it is not the one that is kept.
+pub fn same_key(given: Option<&SecretString>, kept: &str) -> Result<(), StoreError> {
+    if given.is_none_or(|given| given.expose_secret() == kept) {
+        return Ok(());
+    }
+    Err(StoreError::Row {
+        table: "installation",
+        key: "payment_id_key".to_owned(),
+        problem: "holds another key than the one given: use the key that this database was made with, or none"
+            .to_owned(),
+    })
 }

@@ -6,6 +6,8 @@ use crate::domain::money::MINOR_MAX;
 use crate::store::StoreError;
 use crate::store::memory::rows::{BillingKey, Customer, Plan, Subscription};
 
+const NEW_KEY: &str = "a new billing key is a new row of billing_keys";
+
 impl Tables {
     /// Adds a plan, or changes it.
     pub fn put_plan(&mut self, row: Plan) -> Result<(), StoreError> {
@@ -41,7 +43,7 @@ impl Tables {
             return refused("billing_keys", row.id, "there is no such customer");
         }
         if self.billing_keys.get(&row.id).is_some_and(|before| before.billing_key != row.billing_key) {
-            return refused("billing_keys", row.id, "a new billing key is a new row of billing_keys");
+            return refused("billing_keys", row.id, NEW_KEY);
         }
         self.billing_keys.put(row.id.clone(), row);
         Ok(())
@@ -87,7 +89,14 @@ impl Tables {
     /// Changes a billing key's row, if it is there.
     pub fn change_key(&mut self, id: &str, change: impl FnOnce(&mut BillingKey)) -> Result<(), StoreError> {
         let Some(mut row) = self.billing_keys.get(id).cloned() else { return Ok(()) };
+        let key = row.billing_key.clone();
         change(&mut row);
+        if row.billing_key != key {
+            return refused("billing_keys", id, NEW_KEY);
+        }
+        if row.id != id {
+            self.billing_keys.remove(id.to_owned());
+        }
         self.put_key(row)
     }
 }
