@@ -22,7 +22,7 @@ use renewd::domain::renewal::State;
 use renewd::domain::settle::{self, Learned, Settling};
 use renewd::domain::settlement::Settlement;
 use renewd::domain::verdict;
-use renewd::store::memory::MemoryStore;
+use renewd::store::memory::{Guard, MemoryStore};
 use renewd::store::sql::{self, Database, SqlStore};
 use renewd::store::{
     BillingKeyRow, ClaimDecider, ClaimRequest, Claimed, CustomerRow, ImportBatch, PlanRow, Store, SubscriptionRow,
@@ -108,11 +108,23 @@ impl Ground {
     }
 
     pub async fn memory() -> Self {
+        Self::memory_without([]).await
+    }
+
+    pub async fn memory_without(guards: impl IntoIterator<Item = Guard>) -> Self {
         let clock = SettableClock::at(now());
-        let store = MemoryStore::new(Arc::new(clock.clone()));
+        let store = MemoryStore::new(Arc::new(clock.clone())).without(guards);
         store.migrate(None).await.unwrap();
         let tables = Tables::Memory(store.clone());
         Self { store: Arc::new(store), tables, clock, chance: Seeded::new(1), _file: None }
+    }
+
+    /// For checks of the store in memory itself.
+    pub fn in_memory(&self) -> &MemoryStore {
+        match &self.tables {
+            Tables::Memory(store) => store,
+            Tables::Sql { .. } => panic!("this is a database"),
+        }
     }
 
     /// For checks of SQL itself.

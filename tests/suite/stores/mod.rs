@@ -7,6 +7,7 @@ mod condition;
 mod connections;
 mod edges;
 mod ground;
+mod guards;
 mod import;
 mod outside;
 mod plan;
@@ -15,6 +16,7 @@ mod resolve;
 mod schema;
 mod settle;
 mod statements;
+mod twins;
 
 /// Runs each check of a file on every store; after `sql:`, on both databases only.
 macro_rules! on_all {
