@@ -31,7 +31,7 @@ fn term_holds(term: &str, row: &Value) -> bool {
 }
 
 fn equals(value: &Value, wanted: &str) -> bool {
-    let Value::String(text) = value else { return value.to_string() == wanted };
+    let Value::String(text) = value else { return value.as_i64().is_some_and(|number| wanted.parse() == Ok(number)) };
     let time = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let wanted = text_of(wanted);
     text == wanted || (time(text).is_some() && time(text) == time(wanted))
