@@ -16,6 +16,8 @@ mod clusters;
 mod config;
 mod crash;
 mod protocol;
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod stores;
 mod support;
 mod world;
