@@ -26,10 +26,8 @@ pub struct Renewal {
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Subscription {
     pub id: String,
-    pub status: String,
     pub current_period_end: i64,
     pub cancel_at_period_end: bool,
-    pub billing_key_state: String,
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -70,6 +68,6 @@ pub struct Decline {
 pub struct Truth {
     pub charges: Vec<Charge>,
     pub declines: Vec<Decline>,
-    /// Sums given back, by payment id.
-    pub given_back: std::collections::BTreeMap<String, i64>,
+    /// Sums given back, with their payment ids.
+    pub given_back: Vec<(String, i64)>,
 }

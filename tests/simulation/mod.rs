@@ -22,7 +22,7 @@ mod wire;
 mod world;
 
 use bugs::Bug;
-use database::Sqlite;
+use database::{Memory, Sqlite};
 use std::sync::Arc;
 use swarm::Swarm;
 use time::MachineClock;
@@ -41,6 +41,19 @@ fn on_sqlite(seed: u64, bug: Option<Bug>, told: bool) -> Ended {
     })
 }
 
+fn in_memory(seed: u64, bug: Option<Bug>, told: bool) -> Ended {
+    let swarm = bug.map_or_else(|| Swarm::of(seed), |bug| bug.aim(Swarm::of(seed)));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let plan = Plan { swarm, bug, look: Look::AfterEveryStep, told };
+        let open = async |time: &time::Time| {
+            let clock = MachineClock { time: time.clone(), error: chrono::TimeDelta::zero(), is_test: true };
+            Memory::new(Arc::new(clock), bug).await
+        };
+        World::new(plan, open).await.run().await
+    })
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -53,7 +66,7 @@ fn replays() {
     let bug = Bug::ALL.into_iter().find(|known| bug.as_ref().is_some_and(|bug| *bug == format!("{known:?}")));
     println!("{:#?}", Swarm::of(seed));
     let started = std::time::Instant::now();
-    let ended = on_sqlite(seed, bug, true);
+    let ended = in_memory(seed, bug, true);
     println!("{:#?}\n{} charges, {} renewals, {:?}", ended.counts, ended.charges, ended.renewals, started.elapsed());
     assert!(ended.violations.is_empty(), "seed {seed}: {:#?}", ended.violations);
 }
@@ -84,6 +97,14 @@ fn failing(seeds: std::ops::Range<u64>, run: impl Fn(u64) -> Ended + Sync) -> Ve
 }
 
 #[test]
+#[ignore = "SEEDS=n worlds in memory"]
+fn long_haul() {
+    let from = number("FROM").unwrap_or(0);
+    let failed = failing(from..from + number("SEEDS").unwrap_or(10_000), |seed| in_memory(seed, None, false));
+    assert!(failed.is_empty(), "{} seeds failed", failed.len());
+}
+
+#[test]
 #[ignore = "SEEDS=n worlds on SQLite"]
 fn long_haul_on_sqlite() {
     let from = number("FROM").unwrap_or(0);
@@ -98,7 +119,7 @@ fn hunts() {
     let most = number("SEEDS").unwrap_or(300);
     for bug in Bug::ALL.into_iter().filter(|bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"))) {
         let started = std::time::Instant::now();
-        let caught = (0..most).find_map(|seed| Some((seed, on_sqlite(seed, Some(bug), false).violations.into_iter().next()?)));
+        let caught = (0..most).find_map(|seed| Some((seed, in_memory(seed, Some(bug), false).violations.into_iter().next()?)));
         println!("{bug:?}: {caught:?} in {:?}", started.elapsed());
     }
 }

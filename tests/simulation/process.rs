@@ -1,6 +1,7 @@
 //! A worker's process: the real engine, run again and again, until somebody kills it.
 
 use super::bugs::Mask;
+use super::database::Open;
 use super::office::{Machine, Office};
 use super::storage::Storage;
 use super::time::{DAY, MachineClock, SECOND};
@@ -19,7 +20,6 @@ use renewd::engine::run::RunRequest;
 use renewd::engine::{Engine, Silent};
 use renewd::gateway::portone::{PortOne, Settings};
 use renewd::shutdown::Shutdown;
-use renewd::store::Store;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineT
 /// What all processes of a world are built from.
 pub struct Site {
     office: Arc<Office>,
-    store: Arc<dyn Store>,
+    open: Open,
     mask: Arc<Mask>,
     client: Arc<PortOne>,
     policy: Arc<Policy>,
@@ -43,13 +43,14 @@ pub struct Site {
 }
 
 impl Site {
-    pub async fn new(office: Arc<Office>, store: Arc<dyn Store>, mask: Arc<Mask>) -> Self {
+    pub fn new(office: Arc<Office>, open: Open, mask: Arc<Mask>) -> Self {
         let policy = Arc::new(policy(&office));
-        Self { office, store, mask, client: Arc::clone(&CLIENT), policy, held: Arc::new(Mutex::new(HashMap::new())) }
+        Self { office, open, mask, client: Arc::clone(&CLIENT), policy, held: Arc::new(Mutex::new(HashMap::new())) }
     }
 
-    pub fn set_store(&mut self, store: Arc<dyn Store>) {
-        self.store = store;
+    /// The database is another one now.
+    pub fn reopen(&mut self, open: Open) {
+        self.open = open;
     }
 
     fn engine(&self, machine: &Arc<Machine>, seed: u64) -> Engine {
@@ -65,7 +66,7 @@ impl Site {
             store: Arc::new(Storage {
                 office: Arc::clone(office),
                 machine: Arc::clone(machine),
-                inner: Arc::clone(&self.store),
+                inner: (self.open)(clock.clone()),
                 clock: Arc::clone(&clock_port),
                 bug: self.mask.bug,
                 held: Arc::clone(&self.held),

@@ -37,6 +37,12 @@ pub struct Storage {
 /// Attempts by their renewals.
 pub type Held = Arc<Mutex<HashMap<RenewalId, Committed<Attempt>>>>;
 
+/// What can change a row.
+const WRITES: [&str; 13] = [
+    "set switch", "open run", "close run", "plan", "change", "claim", "give back", "take over", "settle", "late",
+    "observe", "access", "refund",
+];
+
 type Stored<T> = Result<T, StoreError>;
 
 impl Storage {
@@ -49,7 +55,9 @@ impl Storage {
             return Err(away());
         }
         let done = office.real(work).await;
-        office.changed();
+        if WRITES.contains(&name) {
+            office.changed();
+        }
         office.note(name, self.machine.number, || done.as_ref().err().map(ToString::to_string).unwrap_or_default());
         if office.strikes(office.swarm.lost_after) {
             office.note("acknowledgement lost", self.machine.number, || name.to_owned());

@@ -91,7 +91,6 @@ impl Wire {
             return None;
         }
         let reply = question(office);
-        office.changed();
         office.travel(&self.machine).await;
         Some(reply)
     }

@@ -10,7 +10,7 @@ use super::office::Office;
 use super::population::{self, Population};
 use super::process::{Process, Site};
 use super::swarm::Swarm;
-use super::time::{DAY, Event, HOUR, MINUTE, SECOND, Time, instant};
+use super::time::{DAY, Event, HOUR, MINUTE, SECOND, Time};
 use super::weather;
 use renewd::gateway::simulator::{ChargeCall, GatewayModel, ModelSettings, Step};
 use renewd::store::Switch;
@@ -47,6 +47,7 @@ pub struct World<D: Database> {
     processes: Vec<Process>,
     auditor: Auditor,
     population: Population,
+    truth: Truth,
     looked_at: u64,
     look: Look,
     calm_from: i64,
@@ -76,8 +77,7 @@ impl<D: Database> World<D> {
         let database = open(&time).await;
         let office = Office::new(swarm.clone(), time, model.unwrap(), plan.told);
         let population = Population::of(&swarm);
-        let store = database.store();
-        population.move_in(&*store, &office).await;
+        population.move_in(&*database.store(), &office).await;
         let auditor = Auditor {
             first_ends: population.first_ends(),
             prices: population.prices(),
@@ -85,7 +85,7 @@ impl<D: Database> World<D> {
             ..Auditor::default()
         };
         let mask = Arc::new(Mask::new(plan.bug));
-        let site = Site::new(Arc::clone(&office), store, mask).await;
+        let site = Site::new(Arc::clone(&office), database.open(), mask);
         let processes = (0..swarm.workers).map(|number| Process::start(&site, number, 0)).collect();
         let calm_from = swarm.end(office.time.micros());
         let world = Self {
@@ -95,6 +95,7 @@ impl<D: Database> World<D> {
             processes,
             auditor,
             population,
+            truth: Truth::default(),
             looked_at: 0,
             look: plan.look,
             calm_from,
@@ -121,8 +122,8 @@ impl<D: Database> World<D> {
         }
         let facts = self.database.facts().await;
         if self.violations.is_empty() {
-            self.office.model().advance(instant(end));
-            self.violations = self.auditor.look_at_the_end(&facts, &self.truth(), end);
+            self.read_ledger();
+            self.violations = self.auditor.look_at_the_end(&facts, &self.truth, end);
         }
         Ended {
             digest: self.office.digest(),
@@ -160,7 +161,8 @@ impl<D: Database> World<D> {
         }
         self.looked_at = self.office.changes();
         let facts = self.database.facts().await;
-        self.violations = self.auditor.look(&facts, &self.truth());
+        self.read_ledger();
+        self.violations = self.auditor.look(&facts, &self.truth);
     }
 
     async fn happens(&mut self, happening: Happening) {
@@ -263,7 +265,7 @@ impl<D: Database> World<D> {
         }
         if self.database.restore(name).await {
             self.office.note("restored", 0, || name.to_owned());
-            self.site.set_store(self.database.store());
+            self.site.reopen(self.database.open());
             self.office.changed();
             let facts = self.database.facts().await;
             self.auditor.restored(&facts);
@@ -281,25 +283,26 @@ impl<D: Database> World<D> {
         self.office.time.after(6 * HOUR, Happening::Operations);
     }
 
-    fn truth(&self) -> Truth {
-        let model = self.office.model();
-        let purpose = |payment_id: &str| {
-            let data = model.record(payment_id)?.custom_data.clone()?;
-            population::purpose(&data)
-        };
-        let ledger = model.ledger();
-        let charges = ledger.charges().iter().map(|charge| Charge {
-            payment_id: charge.payment_id.clone(),
-            amount: charge.amount,
-            at: charge.at.timestamp_micros(),
-            purpose: charge.subscription.as_ref().and_then(|_| purpose(&charge.payment_id)),
-        });
-        let declines = ledger.declined().iter().map(|decline| Decline { purpose: purpose(&decline.payment_id) });
-        let mut given_back = BTreeMap::new();
-        for given in ledger.given_back() {
-            *given_back.entry(given.payment_id.clone()).or_default() += given.amount;
+    /// The ledger only grows: what is new is read.
+    fn read_ledger(&mut self) {
+        let mut model = self.office.model();
+        model.advance(self.office.time.now());
+        let purpose = |payment_id: &str| population::purpose(model.record(payment_id)?.custom_data.as_deref()?);
+        let (ledger, truth) = (model.ledger(), &mut self.truth);
+        for charge in &ledger.charges()[truth.charges.len()..] {
+            truth.charges.push(Charge {
+                payment_id: charge.payment_id.clone(),
+                amount: charge.amount,
+                at: charge.at.timestamp_micros(),
+                purpose: charge.subscription.as_ref().and_then(|_| purpose(&charge.payment_id)),
+            });
         }
-        Truth { charges: charges.collect(), declines: declines.collect(), given_back }
+        for decline in &ledger.declined()[truth.declines.len()..] {
+            truth.declines.push(Decline { purpose: purpose(&decline.payment_id) });
+        }
+        for given in &ledger.given_back()[truth.given_back.len()..] {
+            truth.given_back.push((given.payment_id.clone(), given.amount));
+        }
     }
 
     /// Everything that is known to go wrong is planned now, from the seed.
