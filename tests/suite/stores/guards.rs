@@ -136,13 +136,15 @@ async fn what_the_auditor_reads_is_what_was_written() {
     assert!(!store.rows("billing_keys")[0].to_string().contains("billing-key-"), "a key is never shown");
 }
 
+type Change = fn(&mut Renewal);
+
 /// The constraints of the schema, met one by one; other checks meet the rest on every store.
 #[tokio::test]
 async fn what_the_schema_refuses_is_refused_in_memory_and_undone() {
     let ground = Ground::memory().await;
     let renewals = ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
     let before = ground.in_memory().renewals();
-    let refusals: [(&str, fn(&mut Renewal)); 5] = [
+    let refusals: [(&str, Change); 5] = [
         ("renewals_leased", |row| row.lease_until = Some(now())),
         ("renewals_complete", |row| row.amount = None),
         ("renewals_period", |row| row.period_end = Some(row.period_start)),
