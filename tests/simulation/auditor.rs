@@ -1,7 +1,7 @@
 //! The auditor: holds the gateway's ledger against what the API service can read, and against what it did itself. It
 //! knows nothing of how renewals are decided, on purpose: an error there must not be repeated here.
 
-use super::facts::{Charge, Facts, Renewal, Subscription, Truth};
+use super::facts::{Charge, Facts, Renewal, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: i64 = 3_600_000_000;
@@ -231,8 +231,7 @@ fn nothing_stuck(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
 fn nothing_lost(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
     let known: BTreeSet<(&str, i64)> =
         facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
-    let runs = |subscription: &&Subscription| subscription.status != "downgraded";
-    for subscription in facts.subscriptions.iter().filter(runs) {
+    for subscription in &facts.subscriptions {
         let end = subscription.current_period_end;
         if due_at(end) < now - DAY && !known.contains(&(subscription.id.as_str(), end)) {
             found.push(broken("nothing lost", format!("nobody renews {} from {end}", subscription.id)));

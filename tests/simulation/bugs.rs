@@ -6,7 +6,7 @@ use super::time::MINUTE;
 use chrono::{DateTime, Utc};
 use renewd::domain::charge::Attempt;
 use renewd::domain::ids::PaymentId;
-use renewd::domain::payment::{LookUp, Payment, PaymentStatus};
+use renewd::domain::payment::{Failure, LookUp, Payment, PaymentStatus};
 use renewd::gateway::Answer;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -90,12 +90,17 @@ impl Bug {
                 swarm.answer_lost = 0.3;
                 swarm.slow = 0.4;
                 swarm.slow_max = 20 * MINUTE;
+                if self.needs_races() {
+                    swarm = swarm.racing();
+                }
             }
             Self::RandomIdPersisted => swarm.failovers_a_week = 20.0,
             Self::GiveUpIsFailureNewId | Self::TimeoutIsFailure | Self::NotFoundIsFailure => swarm.answer_lost = 0.3,
             Self::ClaimNotChecked => {
                 swarm.workers = swarm.workers.max(2);
                 swarm.slow = 0.4;
+                swarm.slow_max = 20 * MINUTE;
+                swarm = swarm.racing();
             }
             Self::AlreadyPaidIsFailure | Self::AlreadyPaidTrusted => {
                 swarm.late_approval = 0.2;
@@ -209,7 +214,9 @@ impl Mask {
         let Some(order) = state.orders.get(id.as_str()).cloned() else { return found };
         let failed = |order: Payment| {
             let transaction_id = Some(format!("made-up-{}", now.timestamp_micros()));
-            LookUp::Found(Box::new(Payment { status: PaymentStatus::Failed, transaction_id, failed_at: Some(now), ..order }))
+            let failure = Failure { pg_code: Some("MADE_UP".to_owned()), ..Failure::default() };
+            let failed = Payment { status: PaymentStatus::Failed, transaction_id, failed_at: Some(now), failure, ..order };
+            LookUp::Found(Box::new(failed))
         };
         if state.lie.remove(id.as_str()) {
             return if self.is(Bug::AlreadyPaidTrusted) { LookUp::Found(Box::new(order)) } else { failed(order) };
@@ -258,6 +265,6 @@ fn as_ordered(attempt: &Attempt) -> Payment {
         requested_at: Some(attempt.started_at),
         paid_at: Some(attempt.started_at),
         failed_at: None,
-        failure: renewd::domain::payment::Failure::default(),
+        failure: Failure::default(),
     }
 }

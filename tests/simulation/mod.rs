@@ -49,9 +49,11 @@ fn number(name: &str) -> Option<u64> {
 #[ignore = "shows one seed: SEED=n, --nocapture"]
 fn replays() {
     let seed = number("SEED").unwrap_or(0);
+    let bug = std::env::var("BUG").ok();
+    let bug = Bug::ALL.into_iter().find(|known| bug.as_ref().is_some_and(|bug| *bug == format!("{known:?}")));
     println!("{:#?}", Swarm::of(seed));
     let started = std::time::Instant::now();
-    let ended = on_sqlite(seed, None, true);
+    let ended = on_sqlite(seed, bug, true);
     println!("{:#?}\n{} charges, {} renewals, {:?}", ended.counts, ended.charges, ended.renewals, started.elapsed());
     assert!(ended.violations.is_empty(), "seed {seed}: {:#?}", ended.violations);
 }

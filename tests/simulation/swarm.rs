@@ -58,6 +58,10 @@ pub struct Swarm {
     pub key_gone: f64,
     pub transactions_max: u32,
     pub outage_hours: i64,
+    /// From a charge's arrival to its approval, in milliseconds.
+    pub latency: u64,
+    /// The gateway breaks its promise under concurrency.
+    pub races: bool,
 
     // The API service, a day and subscription
     pub cancels: f64,
@@ -71,7 +75,7 @@ impl Swarm {
         let mut random = fastrand::Rng::with_seed(seed);
         // Half of all kinds are absent; the others are anything between rare and frequent.
         let mut some = |most: f64| if random.bool() { most * random.f64().powi(2) } else { 0.0 };
-        Self {
+        let swarm = Self {
             seed,
             days: 30,
             kill: some(0.02),
@@ -114,7 +118,16 @@ impl Swarm {
             slow_max: random.i64(SECOND..=20 * MINUTE),
             transactions_max: if random.u8(0..3) == 0 { random.u32(1..=4) } else { 20 },
             outage_hours: if random.u8(0..4) == 0 { random.i64(1..=24) } else { 0 },
-        }
+            latency: random.u64(1..=3_000),
+            races: seed % 4 == 3,
+        };
+        if swarm.races { swarm.racing() } else { swarm }
+    }
+
+    /// Where the gateway takes two requests at once, nothing may bring an old request back beside a new one: neither
+    /// an approval after its decline, nor a database that forgot what is under way.
+    pub fn racing(self) -> Self {
+        Self { races: true, late_approval: 0.0, restores: 0, failovers_a_week: 0.0, ..self }
     }
 
     pub fn end(&self, start: i64) -> i64 {

@@ -69,7 +69,8 @@ impl<D: Database> World<D> {
         let model = GatewayModel::new(ModelSettings {
             seed: swarm.seed,
             transactions_max: swarm.transactions_max,
-            latency: std::time::Duration::from_millis(1),
+            latency: std::time::Duration::from_millis(swarm.latency),
+            races: swarm.races,
             ..ModelSettings::default()
         });
         let database = open(&time).await;
