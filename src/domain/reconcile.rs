@@ -135,8 +135,12 @@ impl Difference {
     /// What it means, and what to do about it.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::NotThere => "recorded as paid, unknown to the gateway: see whether this is the right store, then ask PortOne",
-            Self::NotPaidThere => "recorded as paid, not paid at the gateway: ask PortOne before the period is taken back",
+            Self::NotThere => {
+                "recorded as paid, unknown to the gateway: see whether this is the right store, then ask PortOne"
+            }
+            Self::NotPaidThere => {
+                "recorded as paid, not paid at the gateway: ask PortOne before the period is taken back"
+            }
             Self::OtherAmount => "another amount was taken than is recorded: compare with the gateway's console",
             Self::GivenBack => "given back at the gateway: decide whether the customer keeps the period",
             Self::PaidBeside => "money was taken beside what the period was paid with: give it back",
@@ -152,7 +156,10 @@ pub enum Standing {
     /// Both say the same, or no money was taken.
     Agreed,
     /// A renewal waits without this money: look it up and settle what the look-up says.
-    Adopt { renewal: KnownRenewal, series: u32 },
+    Adopt {
+        renewal: KnownRenewal,
+        series: u32,
+    },
     /// An unsettled claim explains it; its look-up settles it.
     Open(RenewalId),
     /// The renewal was lost, and its subscription stands where it stood: plan it first.

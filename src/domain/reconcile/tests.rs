@@ -25,19 +25,14 @@ fn known(state: State) -> KnownPayment {
         payment_id: PaymentId(payment(PaymentStatus::Paid).id),
         renewal: Some(renewal(state)),
         recorded: None,
-        subscription: Some(KnownSubscription {
-            id: "sub_1".into(),
-            current_period_end: period_end(),
-            renews: true,
-        }),
+        subscription: Some(KnownSubscription { id: "sub_1".into(), current_period_end: period_end(), renews: true }),
         attempted: true,
         keys: vec![("bk_2".into(), BillingKey::new("of another card")), ("bk_1".into(), key())],
     }
 }
 
 fn recorded() -> KnownPayment {
-    let money =
-        RecordedPayment { total: Some(55_000), cancelled: 0, currency: Some("KRW".to_owned()), verified: true };
+    let money = RecordedPayment { total: Some(55_000), cancelled: 0, currency: Some("KRW".to_owned()), verified: true };
     KnownPayment { recorded: Some(money), ..known(State::Paid) }
 }
 
