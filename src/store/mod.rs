@@ -236,7 +236,7 @@ pub enum LateChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordedPage {
     pub from: DateTime<Utc>,
-    /// Not included.
+    /// Included, to its whole millisecond.
     pub until: DateTime<Utc>,
     pub after: Option<AttemptId>,
     pub rows_max: u32,
@@ -245,11 +245,9 @@ pub struct RecordedPage {
 impl RecordedPage {
     /// The ids between which the page lies, neither included: a UUIDv7 starts with its time, to the millisecond.
     pub fn bounds(&self) -> (AttemptId, AttemptId) {
-        let first = |time: DateTime<Utc>| {
-            let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
-            AttemptId(uuid::Uuid::from_u128(millis << 80))
-        };
-        (self.after.unwrap_or(first(self.from)), first(self.until))
+        let first = |millis: i64| AttemptId(uuid::Uuid::from_u128(u128::try_from(millis).unwrap_or(0) << 80));
+        let (from, until) = (self.from.timestamp_millis(), self.until.timestamp_millis());
+        (self.after.unwrap_or(first(from)), first(until.saturating_add(1)))
     }
 }
 

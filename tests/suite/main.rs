@@ -16,6 +16,7 @@ mod clusters;
 mod config;
 mod crash;
 mod protocol;
+mod reconcile;
 #[path = "../simulation/mod.rs"]
 mod simulation;
 mod stores;
