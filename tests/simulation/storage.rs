@@ -287,7 +287,7 @@ impl Store for Storage {
     }
 
     async fn runs(&self, rows_max: u32) -> Stored<Vec<RunRow>> {
-        self.inner.runs(rows_max).await
+        self.at("runs", self.inner.runs(rows_max)).await
     }
 
     async fn run(&self, id: RunId) -> Stored<Option<RunRow>> {

@@ -13,6 +13,7 @@ mod good;
 mod looking;
 mod place;
 mod readme;
+mod reconciling;
 mod running;
 mod secrets;
 mod signals;
