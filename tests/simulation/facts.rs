@@ -20,6 +20,7 @@ pub struct Renewal {
     pub state: String,
     pub payment_id: String,
     pub attempt_count: i64,
+    pub decline_count: i64,
     pub next_attempt_at: Option<i64>,
 }
 

@@ -81,7 +81,8 @@ impl<D: Database> World<D> {
         let auditor = Auditor {
             first_ends: population.first_ends(),
             prices: population.prices(),
-            reads_are_behind: swarm.stale > 0.0 || swarm.late_approval > 0.0,
+            // A look-up that is behind shows an old failure; else an answer is as old as its lease at most.
+            news_may_be_old: if swarm.stale > 0.0 { 100 * DAY } else { 11 * MINUTE },
             ..Auditor::default()
         };
         let mask = Arc::new(Mask::new(plan.bug));
