@@ -4,7 +4,7 @@
 use super::auditor::{Auditor, Violation};
 use super::bugs::{Bug, Mask};
 use super::database::{Change, Database};
-use super::facts::{Charge, Decline, Truth};
+use super::facts::{Charge, Decline, Facts, Truth};
 use super::happening::{Business, Happening};
 use super::office::Office;
 use super::population::{self, Population};
@@ -28,6 +28,8 @@ pub struct Ended {
     pub violations: Vec<Violation>,
     /// The same for every replay of the seed.
     pub digest: u64,
+    /// What the tables say at the end.
+    pub facts: Facts,
     pub counts: BTreeMap<&'static str, u64>,
     pub charges: usize,
     pub renewals: usize,
@@ -131,6 +133,7 @@ impl<D: Database> World<D> {
             counts: self.office.counts(),
             charges: self.office.model().ledger().charges().len(),
             renewals: facts.renewals.len(),
+            facts,
             violations: self.violations,
         }
     }
