@@ -2,6 +2,10 @@
 //! which test is for which fault.
 
 mod database_away;
+#[cfg(target_os = "linux")]
+mod sqlite_disk;
+#[cfg(target_os = "linux")]
+mod sqlite_file;
 
 use crate::crash::ground::{Ground, fill};
 use crate::support::postgres::Template;

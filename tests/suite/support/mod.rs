@@ -4,3 +4,4 @@ pub mod postgres;
 pub mod postgres_proxy;
 mod server_programs;
 pub mod sqlite;
+pub mod strace;
