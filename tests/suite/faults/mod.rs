@@ -1,7 +1,13 @@
 //! What can break around renewd, broken one by one: real processes, real databases, real files. `tests/FAULTS.md` says
 //! which test is for which fault.
 
+mod clocks;
+mod database;
 mod database_away;
+mod pooler;
+mod processes;
+mod roles;
+mod rows;
 #[cfg(target_os = "linux")]
 mod sqlite_disk;
 #[cfg(target_os = "linux")]
