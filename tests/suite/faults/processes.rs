@@ -1,6 +1,7 @@
 //! Processes that a row brings down, that run out of what the system gives, or that another version has left behind.
 
 use super::ground;
+use crate::cli::place::Place;
 use crate::cli::running::wait_until;
 use crate::cli::{NOW, Stage};
 use crate::crash::audit::Moment;
@@ -95,4 +96,18 @@ fn a_process_without_free_file_descriptors_leaves_what_it_cannot_send_due() {
     stage.run_again(&[]);
     assert_eq!(stage.simulator.charged().len(), SUBSCRIPTIONS);
     assert_eq!(stage.place.count("payments WHERE verified = 1"), SUBSCRIPTIONS as u64);
+}
+
+/// Whatever the shell allows: the memory of a process that crashes holds secrets.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_crashes_leaves_no_memory_behind() {
+    let place = Place::empty();
+    let generous = ["sh", "-c", "ulimit -c unlimited; exec \"$@\"", "sh"];
+    let running = place.start_under(&generous, &["simulator"]);
+    running.first_lines(1);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).expect("the limits of a process");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit");
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{core}");
 }

@@ -1,6 +1,6 @@
 //! Connections: what is committed is committed, whoever stops waiting; and a database that is not there says so.
 
-use super::ground::{Ground, now};
+use super::ground::{Ground, charge_everything, now};
 use super::on_both;
 use chrono::{DateTime, TimeDelta, Utc};
 use renewd::clock::{Clock, SystemClock};
@@ -162,6 +162,10 @@ async fn results_get_in_while_every_other_connection_is_taken() {
         taken.push(pools.main.acquire().await.unwrap());
     }
     assert_eq!(ground.settle(&[paid]).await.unwrap().settled.len(), 1);
+    // Whoever needs another one waits for a bounded time, and has claimed nothing.
+    let charge = charge_everything(ground.run_id());
+    let claimed = tokio::time::timeout(Duration::from_secs(20), ground.claim(&ground.request(9), charge)).await;
+    assert!(matches!(claimed.unwrap(), Err(StoreError::Unreachable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
