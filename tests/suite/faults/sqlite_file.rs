@@ -25,7 +25,7 @@ fn two_runs_on_one_file_share_the_work() {
 }
 
 #[test]
-fn two_migrations_of_one_file_make_one_database() {
+fn migrations_of_one_file_make_one_database() {
     let place = Place::empty();
     let migrations = [(); 4].map(|()| place.start(&["migrate"]));
     for migration in migrations {

@@ -194,3 +194,18 @@ async fn a_database_that_vanished_is_unreachable() {
         assert!(matches!(refusal, StoreError::Unreachable(_)), "{refusal:?}");
     }
 }
+
+/// Asked of the connections themselves: what was asked for when they were opened may not have been taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_what_is_committed() {
+    let ground = Ground::sqlite().await;
+    let Database::Sqlite(pools) = ground.database() else { unreachable!() };
+    for pool in [&pools.writer, &pools.readers] {
+        let mut connection = pool.acquire().await.unwrap();
+        for (pragma, wanted) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
+            let read = sqlx::AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
+            let found: String = sqlx::query_scalar(read).fetch_one(&mut *connection).await.unwrap();
+            assert_eq!(found, wanted, "{pragma}");
+        }
+    }
+}

@@ -62,7 +62,8 @@ fn serve(config: ServerConfig) -> (String, Receiver<String>) {
 /// A charge by the client's own settings, with one more authority that it trusts.
 async fn charge(base: &str, trusted: &Authority) -> Result<reqwest::StatusCode, reqwest::Error> {
     let trusted = reqwest::Certificate::from_der(trusted.der()).unwrap();
-    let client = builder(&settings(base.to_owned()), Reach::Loopback).unwrap().tls_certs_only([trusted]).build().unwrap();
+    let client =
+        builder(&settings(base.to_owned()), Reach::Loopback).unwrap().tls_certs_only([trusted]).build().unwrap();
     let url = format!("{base}/payments/{PAYMENT_ID}/billing-key");
     client.post(url).body("billing-key-canary").send().await.map(|response| response.status())
 }
