@@ -26,7 +26,7 @@ async fn behind(habit: Habit, name: &str) -> (Ground, PostgresProxy) {
 }
 
 fn charges(ground: &Ground) -> u64 {
-    u64::from(ground.simulator.model().ledger().requests(Route::Charge))
+    ground.simulator.model().ledger().requests(Route::Charge)
 }
 
 async fn assert_charged_once(ground: &Ground) {
