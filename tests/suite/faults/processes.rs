@@ -71,19 +71,20 @@ async fn an_attempt_of_another_version_is_resolved() {
     ground.audit(Moment::AtTheEnd).await;
 }
 
-/// Too few to open the database, to open a run, and for a connection of each charge.
-const FILES_FEW: [u32; 3] = [10, 16, 20];
+/// Too few to open the database, to open a run, and for a connection of each charge; with the time of the run, since
+/// what one has planned is due from then on.
+const FILES_FEW: [(u32, &str); 3] = [(10, NOW), (16, "2026-01-30T10:05:00+09:00"), (20, "2026-01-30T10:10:00+09:00")];
 
 #[test]
 fn a_process_without_free_file_descriptors_leaves_what_it_cannot_send_due() {
     const SUBSCRIPTIONS: usize = 20;
     let names: Vec<(String, String)> = (0..SUBSCRIPTIONS).map(|one| (format!("{one}"), format!("bk-{one}"))).collect();
     let subscribers: Vec<(&str, &str)> = names.iter().map(|(name, key)| (name.as_str(), key.as_str())).collect();
-    let mut stage = Stage::behind(&["--latency", "100ms"], &subscribers);
+    let mut stage = Stage::behind(&["--latency", "1s"], &subscribers);
     stage.place.set("RENEWD_CHARGE__CONCURRENCY", "16");
-    for files in FILES_FEW {
+    for (files, now) in FILES_FEW {
         let few = format!("ulimit -n {files}; exec \"$@\"");
-        let said = stage.place.start_under(&["sh", "-c", &few, "sh"], &["--clock", NOW, "run"]);
+        let said = stage.place.start_under(&["sh", "-c", &few, "sh"], &["--clock", now, "run"]);
         let said = said.end(Duration::from_secs(30));
         assert_eq!(said.code, Some(1), "{said:#?}");
         said.line(&["error: "]).money("nothing is charged twice");
