@@ -136,7 +136,7 @@ fn assert_kept(sum: &Sum) {
 
 #[test]
 fn worlds_in_memory_keep_every_promise() {
-    let sum = run_all(0..150, |seed| Seed::new(seed).in_memory());
+    let sum = run_all(0..200, |seed| Seed::new(seed).in_memory());
     assert_kept(&sum);
     // A fault that never struck and a step that was never taken prove nothing.
     for kind in EVERY_KIND {

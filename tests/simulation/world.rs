@@ -221,9 +221,8 @@ impl<D: Database> World<D> {
                 self.office.model().clear_rules();
             }
             Happening::Midnight => {
-                if self.look == Look::Daily {
-                    self.audit().await;
-                }
+                self.office.changed();
+                self.audit().await;
                 self.office.time.after(DAY, Happening::Midnight);
             }
         }
