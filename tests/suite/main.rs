@@ -15,6 +15,7 @@ mod cli;
 mod clusters;
 mod config;
 mod crash;
+mod model;
 mod protocol;
 mod stores;
 mod support;
