@@ -215,8 +215,9 @@ impl Engine {
             return false;
         }
         tokio::select! {
-            () = self.clock.sleep(wait) => true,
+            biased;
             () = run.stopping() => false,
+            () = self.clock.sleep(wait) => true,
         }
     }
 }

@@ -68,6 +68,8 @@ impl Engine {
                 return failed.map_or(Ok(()), Err).map_err(RunError::from);
             }
             tokio::select! {
+                biased;
+                () = &mut out_of_time => return Ok(()),
                 batch = finish(&mut claiming), if is_claiming => {
                     let batch = match batch {
                         Ok(Some(batch)) => batch,
@@ -82,7 +84,6 @@ impl Engine {
                     }
                 }
                 Some(took) = under_way.next(), if !under_way.is_empty() => pipeline.took(took),
-                () = &mut out_of_time => return Ok(()),
             }
         }
     }

@@ -27,6 +27,7 @@ impl Engine {
             run.report.taken_over(taken.len() as u64);
             let looking = taken.into_iter().map(|left| self.resolve_one(run, &paces, left, claimed));
             let finished: Vec<Finished> = tokio::select! {
+                biased;
                 finished = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect() => finished,
                 // What is not looked up yet stays under its lease, for the next run.
                 () = self.out_of_time(run) => return Ok(()),

@@ -131,6 +131,7 @@ impl Run {
     /// Waits until no new charge may start.
     pub async fn stopping(&self) {
         tokio::select! {
+            biased;
             () = self.shutdown.wait() => {}
             () = self.halted.cancelled() => {}
         }

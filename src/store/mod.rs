@@ -3,8 +3,10 @@
 //! What does not live here: no decision. A store reads facts, and records what the domain decided; its SQL may refuse
 //! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
 
+pub mod memory;
 pub mod postgres;
 pub mod read;
+mod rows;
 pub mod sql;
 pub mod sqlite;
 

@@ -17,6 +17,8 @@ mod config;
 mod crash;
 mod model;
 mod protocol;
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod stores;
 mod support;
 mod world;

@@ -58,7 +58,7 @@ pub fn charge_bytes(request: &FrozenRequest, key: &BillingKey) -> Result<Vec<u8>
 }
 
 /// The body of a cancellation.
-pub(super) fn cancel_body(cancellation: &Cancellation, store_id: &str) -> String {
+pub fn cancel_body(cancellation: &Cancellation, store_id: &str) -> String {
     to_json(&CancelBody {
         amount: cancellation.amount,
         current_cancellable_amount: cancellation.cancellable,
@@ -69,7 +69,7 @@ pub(super) fn cancel_body(cancellation: &Cancellation, store_id: &str) -> String
 }
 
 /// The `requestBody` of a listing by creation time, oldest first.
-pub(super) fn list_body(range: &PaymentRange, store_id: &str) -> String {
+pub fn list_body(range: &PaymentRange, store_id: &str) -> String {
     to_json(&ListBody {
         filter: FilterBody {
             from: time(range.from),

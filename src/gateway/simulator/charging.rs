@@ -133,8 +133,8 @@ impl GatewayModel {
         self.advance(now);
         let reply = match self.taken(&ticket.payment_id) {
             // Another request was faster: this is where "at most once" is kept.
-            Some(reply) => reply,
-            None => self.conclude(now, &ticket),
+            Some(reply) if !self.raced(&ticket) => reply,
+            _ => self.conclude(now, &ticket),
         };
         self.answer(&ticket.subject, ticket.idempotency_key.as_deref(), reply)
     }
@@ -185,6 +185,12 @@ impl GatewayModel {
             return no(400, "MAX_TRANSACTION_COUNT_REACHED", "tried too often");
         }
         None
+    }
+
+    /// Whether a gateway that races would take the money again: the other request ended after this one came in.
+    fn raced(&self, ticket: &Ticket) -> bool {
+        let ended_since = |record: &Record| record.status == Status::Paid && record.changed_at > ticket.arrived;
+        self.settings.races && self.record(&ticket.payment_id).is_some_and(ended_since)
     }
 
     fn taken(&self, payment_id: &str) -> Option<Reply> {

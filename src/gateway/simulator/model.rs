@@ -30,6 +30,9 @@ pub struct ModelSettings {
     pub request_latency: Duration,
     /// How often one payment id can be tried; PortOne does not document its number.
     pub transactions_max: u32,
+    /// Takes money from each of two requests that are under way at once under one payment id and two idempotency keys:
+    /// PortOne's promise broken where nobody has tested it. What renewd does by itself must still hold.
+    pub races: bool,
     /// Where chance comes from: the same seed and requests give the same answers.
     pub seed: u64,
     /// Appended to, one JSON object a line, each on disk before the answer.
@@ -44,6 +47,7 @@ impl Default for ModelSettings {
             latency: Duration::ZERO,
             request_latency: Duration::ZERO,
             transactions_max: 20,
+            races: false,
             seed: 0,
             ledger_file: None,
         }

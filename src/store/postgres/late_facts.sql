@@ -8,7 +8,8 @@ wanted AS (
     (SELECT r.id, r.payment_id, false AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
         r.next_look_up_at
     FROM renewals r
-    WHERE r.next_look_up_at <= (SELECT now FROM clock) AND r.state IN ('due', 'failed', 'canceled', 'lapsed') AND r.attempt_count > 0
+    WHERE r.next_look_up_at <= (SELECT now FROM clock)
+        AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
     ORDER BY r.next_look_up_at, r.id
     LIMIT $2::bigint)
     UNION ALL

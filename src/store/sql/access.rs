@@ -2,13 +2,14 @@
 
 use super::SqlStore;
 use super::plan::tell;
-use super::rows::{IdRow, bulk, events_param, uuid};
+use super::rows::{IdRow, bulk, events_param};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp};
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::ids::{RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
+use crate::store::rows::uuid;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeSet;

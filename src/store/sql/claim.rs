@@ -2,35 +2,24 @@
 
 use super::SqlStore;
 use super::plan::{change, only_param};
-use super::rows::{AttemptJson, IdRow, KeyJson, bulk, review_event, uuid};
+use super::rows::{IdRow, KeyJson, bulk};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp};
 use crate::domain::charge::{Attempt, Payer};
-use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
+use crate::domain::claim::ClaimFacts;
 use crate::domain::ids::{CustomerId, PaymentId, PlanId, RenewalId, SubscriptionId};
-use crate::domain::renewal::State;
-use crate::store::{ClaimDecider, ClaimRequest, Claimed, Committed, GivenBack, StoreError};
+use crate::store::rows::attempts::AttemptJson;
+use crate::store::rows::claimed::{Locked, Written};
+use crate::store::rows::{PROTOCOL_VERSION, uuid};
+use crate::store::{ClaimDecider, ClaimRequest, Claimed, GivenBack, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// The version of the charging protocol that new attempts are written by.
-const PROTOCOL_VERSION: i64 = 1;
 
 struct Claim {
     request: ClaimRequest,
     only: Param,
     decide: ClaimDecider,
-}
-
-/// What a claim wrote; its attempts are not handed out before the commit.
-#[derive(Default)]
-struct Written {
-    attempts: Vec<Attempt>,
-    changed: Vec<RenewalChange>,
-    seen: u32,
-    last: Option<(DateTime<Utc>, RenewalId)>,
-    paused: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -78,7 +67,8 @@ impl Step for Claim {
             let switch: PausedRow = tx.row(&statement::SWITCH_READ, &[]).await?;
             return Ok(Written { paused: switch.paused_at.is_some(), ..Written::default() });
         }
-        let mut written = self.decide_all(rows)?;
+        let rows = rows.into_iter().map(FactsRow::into_locked).collect::<Result<Vec<_>, _>>()?;
+        let mut written = Written::decided(rows.into_iter(), &*self.decide);
         if !written.attempts.is_empty() {
             record(tx, &mut written.attempts).await?;
         }
@@ -103,27 +93,20 @@ impl Claim {
         ];
         tx.rows(&statement::CLAIM_FACTS, &params).await
     }
-
-    fn decide_all(&self, rows: Vec<FactsRow>) -> Result<Written, StoreError> {
-        let mut written = Written { seen: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..Written::default() };
-        for row in rows {
-            let renewal = RenewalId(uuid("renewals", &row.renewal_id)?);
-            let subscription = SubscriptionId(row.subscription_id.clone());
-            let (now, next_attempt_at) = (row.now, row.next_attempt_at);
-            written.last = Some((next_attempt_at, renewal));
-            match row.into_facts(renewal).map(|facts| (self.decide)(&facts)) {
-                Ok(ClaimDecision::Charge(attempt)) => written.attempts.push(*attempt),
-                Ok(ClaimDecision::Skip) => {}
-                Ok(ClaimDecision::Change(change)) => written.changed.push(change),
-                // One row that cannot be read holds up nobody else.
-                Err(problem) => written.changed.push(unreadable(renewal, &subscription, &problem, now)),
-            }
-        }
-        Ok(written)
-    }
 }
 
 impl FactsRow {
+    fn into_locked(self) -> Result<Locked, StoreError> {
+        let renewal_id = RenewalId(uuid("renewals", &self.renewal_id)?);
+        Ok(Locked {
+            now: self.now,
+            renewal_id,
+            subscription_id: SubscriptionId(self.subscription_id.clone()),
+            next_attempt_at: self.next_attempt_at,
+            facts: self.into_facts(renewal_id),
+        })
+    }
+
     fn into_facts(self, renewal_id: RenewalId) -> Result<ClaimFacts, String> {
         let attempts: Vec<AttemptJson> =
             serde_json::from_value(self.attempts).map_err(|error| format!("its attempts cannot be read: {error}"))?;
@@ -150,26 +133,6 @@ impl FactsRow {
             attempts: attempts.into_iter().map(AttemptJson::into_past).collect::<Result<_, _>>()?,
             now: self.now,
         })
-    }
-}
-
-fn unreadable(
-    renewal_id: RenewalId,
-    subscription: &SubscriptionId,
-    problem: &str,
-    now: DateTime<Utc>,
-) -> RenewalChange {
-    let reason = format!("the row cannot be charged: {problem}");
-    RenewalChange {
-        renewal_id,
-        from: State::Due,
-        to: State::Review,
-        next_attempt_at: None,
-        next_look_up_at: None,
-        waits_for_key: false,
-        waited_for_key: false,
-        events: vec![review_event(subscription, renewal_id, &reason, now)],
-        review_reason: Some(reason),
     }
 }
 
@@ -234,14 +197,7 @@ pub(super) async fn claim(
 ) -> Result<Claimed, StoreError> {
     let only = only_param(request.only.as_deref())?;
     let written = store.perform(Claim { request: request.clone(), only, decide }).await?;
-    Ok(Claimed {
-        // Only here, after the commit.
-        attempts: written.attempts.into_iter().map(Committed).collect(),
-        changed: written.changed,
-        seen: written.seen,
-        last: written.last,
-        paused: written.paused,
-    })
+    Ok(written.committed())
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,6 @@
 //! each statement, the same names in both).
 
 mod access;
-mod attempts;
 mod claim;
 pub(crate) mod error;
 mod import;
@@ -18,7 +17,6 @@ mod runs;
 mod schema;
 mod session;
 mod settle;
-mod settle_rows;
 mod statement;
 mod store;
 

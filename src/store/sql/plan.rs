@@ -2,7 +2,7 @@
 
 use super::SqlStore;
 use super::rows::ChangeOut;
-use super::rows::{IdRow, bulk, events_of_written, events_param, renewal_ids, uuid};
+use super::rows::{IdRow, bulk, events_param, renewal_ids};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp, as_stamp_opt};
 use crate::domain::claim::RenewalChange;
@@ -11,6 +11,8 @@ use crate::domain::event::NewEvent;
 use crate::domain::ids::{CustomerId, PlanId, RenewalId, RunId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::domain::waiting::WaitingFacts;
+use crate::store::rows::told::events_of_written;
+use crate::store::rows::uuid;
 use crate::store::{DuePage, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -285,6 +287,6 @@ pub(super) async fn change(tx: &mut Tx, changes: &[RenewalChange]) -> Result<Vec
     let rows = bulk(&changes.iter().map(ChangeOut::from).collect::<Vec<_>>())?;
     let rows: Vec<IdRow> = tx.rows(&statement::RENEWALS_CHANGE, &[rows, now]).await?;
     let written = renewal_ids(&rows)?;
-    tell(tx, events_of_written(changes, &written)?).await?;
+    tell(tx, events_param(events_of_written(changes, &written).into_iter())?).await?;
     Ok(written)
 }

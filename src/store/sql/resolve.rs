@@ -1,14 +1,14 @@
 //! Taking over what an earlier worker left open.
 
 use super::SqlStore;
-use super::attempts::AttemptFacts;
 use super::plan::tell;
-use super::rows::{bulk, events_param, review_event};
+use super::rows::{bulk, events_param};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param, as_stamp};
-use crate::domain::charge::Attempt;
-use crate::domain::ids::{RenewalId, SubscriptionId};
-use crate::store::{Committed, StoreError, TakenOver};
+use crate::domain::ids::RenewalId;
+use crate::store::rows::attempts::AttemptFacts;
+use crate::store::rows::taken::{Taken, Unreadable, committed, take};
+use crate::store::{StoreError, TakenOver};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use std::time::Duration;
@@ -17,13 +17,6 @@ struct TakeOver {
     rows_max: u32,
     lease: TimeDelta,
     claims_max: u32,
-}
-
-/// An attempt under its new lease, not committed yet.
-struct Taken {
-    attempt: Attempt,
-    may_resend: bool,
-    cancel_at_period_end: bool,
 }
 
 #[derive(Serialize)]
@@ -46,8 +39,9 @@ impl Step for TakeOver {
         let Some(now) = rows.first().map(|row| row.now) else { return Ok(Vec::new()) };
         let mut taken = Vec::with_capacity(rows.len());
         for row in rows {
-            if let Some(one) = self.take(tx, row).await? {
-                taken.push(one);
+            match take(row, self.lease, self.claims_max)? {
+                Ok(one) => taken.push(one),
+                Err(unreadable) => show(tx, &unreadable).await?,
             }
         }
         let leases: Vec<LeaseOut> = taken.iter().map(LeaseOut::from).collect();
@@ -56,32 +50,13 @@ impl Step for TakeOver {
     }
 }
 
-impl TakeOver {
-    /// Rebuilds one attempt; one that cannot be read, or ends processes, goes to a person and holds up nobody else.
-    async fn take(&self, tx: &mut Tx, row: AttemptFacts) -> Result<Option<Taken>, StoreError> {
-        let renewal = row.renewal_id()?;
-        let subscription = SubscriptionId(row.subscription_id.clone());
-        let (now, cancel_at_period_end) = (row.now, row.cancel_at_period_end);
-        let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next;
-        let lease_epoch = row.lease_epoch.saturating_add(1);
-        let claims = row.unsettled_claims;
-        let readable = if claims >= i64::from(self.claims_max) {
-            Err(format!("it was claimed {claims} times without an outcome, and may be what ends the process"))
-        } else {
-            row.into_attempt(lease_epoch, now + self.lease)
-        };
-        match readable {
-            Ok(attempt) => Ok(Some(Taken { attempt, may_resend, cancel_at_period_end })),
-            Err(problem) => {
-                let reason = format!("the open attempt cannot be resolved: {problem}; it may have been charged");
-                let params = [Param::text(renewal.to_string()), Param::text(&*reason), Param::time(now)];
-                tx.execute(&statement::ATTEMPT_UNREADABLE, &params).await?;
-                let event = review_event(&subscription, renewal, &reason, now);
-                tell(tx, events_param(std::iter::once(&event))?).await?;
-                Ok(None)
-            }
-        }
-    }
+/// Gives an attempt that cannot be resolved to a person.
+async fn show(tx: &mut Tx, unreadable: &Unreadable) -> Result<(), StoreError> {
+    let Unreadable { renewal_id, reason, event, next_look_up_at, now } = unreadable;
+    let params =
+        [Param::text(renewal_id.to_string()), Param::text(&**reason), Param::time(*now), Param::Time(*next_look_up_at)];
+    tx.execute(&statement::ATTEMPT_UNREADABLE, &params).await?;
+    tell(tx, events_param(std::iter::once(event))?).await
 }
 
 impl From<&Taken> for LeaseOut {
@@ -102,13 +77,5 @@ pub(super) async fn take_over(
 ) -> Result<Vec<TakenOver>, StoreError> {
     let lease = TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
     let taken = store.perform(TakeOver { rows_max, lease, claims_max }).await?;
-    Ok(taken
-        .into_iter()
-        .map(|one| TakenOver {
-            // Only here, after the commit.
-            attempt: Committed(one.attempt),
-            may_resend: one.may_resend,
-            cancel_at_period_end: one.cancel_at_period_end,
-        })
-        .collect())
+    Ok(committed(taken))
 }

@@ -5,6 +5,7 @@ use super::installation::InstallationRow;
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
 use super::{Database, SqlStore};
+use crate::store::rows::same_key;
 use crate::store::{Migrated, SchemaProblem, StoreError};
 use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
@@ -136,17 +137,7 @@ impl Step for Create {
         let now = tx.unmarked_now();
         tx.execute(&statement::INSTALLATION_CREATE, &[Param::text(key.expose_secret()), now]).await?;
         let row: InstallationRow = tx.row(&statement::INSTALLATION_READ, &[]).await?;
-        match &self.given {
-            // Another key would give every renewal another payment id: the gateway could no longer refuse a repeat.
-            Some(given) if given.expose_secret() != row.payment_id_key => Err(StoreError::Row {
-                table: "installation",
-                key: "payment_id_key".to_owned(),
-                problem: "holds another key than the one given: use the key that this database was made with, \
-                          or none"
-                    .to_owned(),
-            }),
-            _ => Ok(()),
-        }
+        same_key(self.given.as_ref(), &row.payment_id_key)
     }
 }
 

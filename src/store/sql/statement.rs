@@ -1,7 +1,9 @@
 //! SQL as data: every statement by name, once for each database, and the values that it takes.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+pub(crate) use crate::store::rows::stamp::{as_stamp, as_stamp_opt, stamp};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
 
 /// One step's SQL in both dialects. Parameters are numbered and mean the same in both.
 ///
@@ -105,36 +107,5 @@ impl Param {
     /// Rows in bulk: one JSON array, however many there are.
     pub(crate) fn rows<T: Serialize>(rows: &[T]) -> Result<Self, serde_json::Error> {
         serde_json::to_string(rows).map(Self::text)
-    }
-}
-
-/// A time as both databases take it inside JSON, and as SQLite keeps it: fixed width, so that it sorts.
-pub(crate) fn stamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// For `#[serde(serialize_with)]` on rows that travel in bulk.
-pub(crate) fn as_stamp<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&stamp(*time))
-}
-
-/// The same for a time that may be missing.
-pub(crate) fn as_stamp_opt<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => as_stamp(time, to),
-        None => to.serialize_none(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stamps_have_one_width_and_sort_as_the_times_do() {
-        let second = chrono::DateTime::from_timestamp(1_760_000_000, 0).unwrap();
-        let later = second + chrono::TimeDelta::microseconds(1);
-        assert_eq!(stamp(second), "2025-10-09T08:53:20.000000Z");
-        assert!(stamp(second) < stamp(later));
     }
 }

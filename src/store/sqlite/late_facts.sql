@@ -6,7 +6,8 @@ WITH wanted AS (
         SELECT r.id, r.payment_id, 0 AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
             r.next_look_up_at
         FROM renewals r
-        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed') AND r.attempt_count > 0
+        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review')
+            AND r.attempt_count > 0
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
     UNION ALL

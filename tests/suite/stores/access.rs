@@ -1,16 +1,16 @@
 //! What the API service reads, and the standing of subscriptions whose period ended.
 
-use super::ground::{Ground, now, period_end};
-use super::on_both;
+use super::ground::{Ground, Tables, now, period_end, utc};
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::access::AccessChange;
 use renewd::domain::event::EventKind;
 use renewd::domain::renewal::State;
-use renewd::store::Store;
 use renewd::store::sql::Database;
-use sqlx::{Column, Executor, SqlStr, Statement};
+use sqlx::{AssertSqlSafe, Column, Executor, SqlSafeStr, Statement};
+use std::collections::BTreeSet;
 
-on_both!(
+on_all!(
     the_views_have_the_columns_that_are_promised,
     access_lasts_while_a_renewal_is_collected,
     the_state_of_the_billing_key_is_told,
@@ -18,31 +18,45 @@ on_both!(
     a_standing_is_written_only_for_the_period_it_was_decided_from,
 );
 
-async fn columns(ground: &Ground, view: &'static str) -> String {
-    let names: Vec<String> = match ground.database() {
+/// The columns of a view; in memory those of its only row.
+async fn columns(ground: &Ground, view: &'static str) -> BTreeSet<String> {
+    let of = format!("SELECT * FROM {view}");
+    if let Tables::Memory(store) = &ground.tables {
+        let rows = store.rows(view);
+        return rows[0].as_object().unwrap().keys().cloned().collect();
+    }
+    match ground.database() {
         Database::Postgres(pools) => {
-            let prepared = (&pools.main).prepare(SqlStr::from_static(view)).await.unwrap();
+            let prepared = (&pools.main).prepare(AssertSqlSafe(of).into_sql_str()).await.unwrap();
             prepared.columns().iter().map(|column| column.name().to_owned()).collect()
         }
         Database::Sqlite(pools) => {
-            let prepared = (&pools.writer).prepare(SqlStr::from_static(view)).await.unwrap();
+            let prepared = (&pools.writer).prepare(AssertSqlSafe(of).into_sql_str()).await.unwrap();
             prepared.columns().iter().map(|column| column.name().to_owned()).collect()
         }
-    };
-    names.join(", ")
+    }
+}
+
+fn promised(names: &str) -> BTreeSet<String> {
+    names.split(", ").map(str::to_owned).collect()
 }
 
 async fn the_views_have_the_columns_that_are_promised(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1"]).await;
     assert_eq!(
-        columns(&ground, "SELECT * FROM renewal_results").await,
-        "subscription_id, renewal_id, period_start, period_end, amount, currency, state, payment_id, pg_tx_id, \
+        columns(&ground, "renewal_results").await,
+        promised(
+            "subscription_id, renewal_id, period_start, period_end, amount, currency, state, payment_id, pg_tx_id, \
          paid_at, attempt_count, last_decline_class, last_decline_reason, last_pg_code, last_pg_message, \
          next_attempt_at, updated_at"
+        )
     );
     assert_eq!(
-        columns(&ground, "SELECT * FROM subscription_access").await,
-        "subscription_id, customer_id, plan_id, tier, status, current_period_end, access_until, \
+        columns(&ground, "subscription_access").await,
+        promised(
+            "subscription_id, customer_id, plan_id, tier, status, current_period_end, access_until, \
          cancel_at_period_end, billing_key_state"
+        )
     );
 }
 
@@ -53,14 +67,15 @@ async fn access_lasts_while_a_renewal_is_collected(ground: Ground) {
     ground.plan(&["sub_1"]).await;
     let grace = period_end() + TimeDelta::days(7);
     for state in ["due", "unknown", "review"] {
-        ground.sql(&format!("UPDATE renewals SET state = '{state}'")).await.unwrap();
+        ground.set_states(state).await.unwrap();
         assert_eq!(until().await, grace, "{state}");
     }
     for state in ["canceled", "lapsed", "failed"] {
-        ground.sql(&format!("UPDATE renewals SET state = '{state}'")).await.unwrap();
+        ground.set_states(state).await.unwrap();
         assert_eq!(until().await, period_end(), "{state}");
     }
-    ground.sql("UPDATE renewals SET state = 'due', access_until = '2026-01-01T00:00:00.000000Z'").await.unwrap();
+    ground.set_states("due").await.unwrap();
+    ground.set_access_until(utc("2026-01-01T00:00:00Z")).await;
     assert_eq!(until().await, period_end(), "what was paid for is never cut short");
 }
 
@@ -68,9 +83,9 @@ async fn the_state_of_the_billing_key_is_told(ground: Ground) {
     ground.subscribe(&["sub_1"]).await;
     let state = async || ground.timeline("sub_1").await.unwrap().unwrap().subscription.billing_key_state;
     assert_eq!(state().await, "usable");
-    ground.sql("UPDATE billing_keys SET state = 'unusable'").await.unwrap();
+    ground.set_key_usable("bk_sub_1", false).await;
     assert_eq!(state().await, "unusable");
-    ground.sql("DELETE FROM billing_keys").await.unwrap();
+    ground.remove_key("bk_sub_1").await.unwrap();
     assert_eq!(state().await, "missing");
 }
 
@@ -81,7 +96,7 @@ async fn what_ended_is_found_in_order(ground: Ground) {
         facts.into_iter().map(|facts| facts.subscription_id.0).collect::<Vec<_>>()
     };
     assert_eq!(found(now(), None).await, Vec::<String>::new());
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_2'").await.unwrap();
+    ground.set_cancel("sub_2", true).await;
     assert_eq!(found(now(), None).await, Vec::<String>::new(), "it was paid for until its end");
     let later = period_end() + TimeDelta::seconds(1);
     assert_eq!(found(later, None).await, ["sub_1", "sub_2", "sub_3"]);

@@ -1,7 +1,7 @@
 //! Claiming: nothing uninvited is claimed, and what is claimed is on disk.
 
-use super::ground::{Ground, LEASE, attempt, charge_everything, now};
-use super::on_both;
+use super::ground::{Ground, LEASE, attempt, charge_everything, now, utc};
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::chance::{Chance, Seeded};
 use renewd::domain::attempt::AttemptState;
@@ -9,10 +9,11 @@ use renewd::domain::claim::{ClaimDecision, RenewalChange};
 use renewd::domain::event::EventKind;
 use renewd::domain::ids::AttemptId;
 use renewd::domain::renewal::State;
-use renewd::store::{ClaimRequest, GivenBack, Paused, Store, Switch};
+use renewd::store::read::RenewalRow;
+use renewd::store::{ClaimRequest, GivenBack, Paused, Switch};
 use std::sync::{Arc, Mutex};
 
-on_both!(
+on_all!(
     a_claim_is_on_disk_with_lease_and_attempt,
     nothing_is_claimed_before_its_time,
     nothing_is_claimed_while_the_switch_is_on,
@@ -67,7 +68,7 @@ async fn nothing_is_claimed_while_the_switch_is_on(ground: Ground) {
 
 async fn the_decision_sees_a_cancellation_and_its_change_is_recorded(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_1'").await.unwrap();
+    ground.set_cancel("sub_1", true).await;
     let canceled = ground.event(EventKind::RenewalCanceled, "sub_1", ground.planned("sub_1").id);
     let charge = charge_everything(ground.run_id());
     let claimed = ground
@@ -119,17 +120,18 @@ async fn only_what_was_asked_for_is_claimed(ground: Ground) {
 
 async fn what_was_skipped_stays_as_it_was(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
-    let before = ground.text(ROW).await;
+    let before = row(&ground).await;
     let claimed = ground.claim(&ground.request(9), Arc::new(|_| ClaimDecision::Skip)).await.unwrap();
     assert_eq!((claimed.seen, claimed.attempts.len(), claimed.changed.len()), (1, 0, 0));
-    assert_eq!(ground.text(ROW).await, before);
+    assert_eq!(row(&ground).await, before);
 }
 
 /// A renewal's whole row but for its fence and the time of its last change.
-const ROW: &str = "SELECT state || ' ' || coalesce(CAST(lease_until AS text), '-') || ' ' || unsettled_claims || ' ' \
-    || attempt_count || ' ' || decline_count || ' ' || CAST(next_attempt_at AS text) || ' ' \
-    || CAST(waits_for_key AS text) || ' ' || look_ups || ' ' || coalesce(CAST(next_look_up_at AS text), '-') \
-    || ' ' || coalesce(CAST(ended_at AS text), '-') FROM renewals";
+async fn row(ground: &Ground) -> (RenewalRow, i64) {
+    let shown = ground.timeline("sub_1").await.unwrap().unwrap().renewals.remove(0);
+    let hidden = "lease_until IS NULL AND unsettled_claims = 0 AND look_ups = 0 AND ended_at IS NULL";
+    (RenewalRow { updated_at: shown.created_at, ..shown }, ground.count("renewals", hidden).await)
+}
 
 fn given_back(attempt: &renewd::domain::charge::Attempt) -> GivenBack {
     GivenBack {
@@ -142,12 +144,12 @@ fn given_back(attempt: &renewd::domain::charge::Attempt) -> GivenBack {
 
 async fn giving_back_restores_exactly(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
-    let before = ground.text(ROW).await;
+    let before = row(&ground).await;
     let attempt = ground.claim_one().await;
-    assert_ne!(ground.text(ROW).await, before);
+    assert_ne!(row(&ground).await, before);
     ground.pass(TimeDelta::seconds(5));
     ground.give_back(&[given_back(&attempt)]).await.unwrap();
-    assert_eq!(ground.text(ROW).await, before);
+    assert_eq!(row(&ground).await, before);
     assert_eq!(ground.count("attempts", "state = 'not_charged' AND note = 'never sent'").await, 1);
 }
 
@@ -185,14 +187,8 @@ async fn giving_back_needs_the_lease(ground: Ground) {
 
 async fn all_keys_come_the_newest_first(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
-    ground
-        .sql(
-            "INSERT INTO billing_keys (id, customer_id, billing_key, state, created_at) \
-             VALUES ('bk_old', 'user_sub_1', 'old', 'unusable', '2020-01-01T00:00:00.000000Z'), \
-             ('bk_new', 'user_sub_1', 'new', 'usable', '2030-01-01T00:00:00.000000Z')",
-        )
-        .await
-        .unwrap();
+    ground.add_key("bk_old", "sub_1", false, utc("2020-01-01T00:00:00Z")).await;
+    ground.add_key("bk_new", "sub_1", true, utc("2030-01-01T00:00:00Z")).await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let facts_seen = Arc::clone(&seen);
     let skip = Arc::new(move |facts: &renewd::domain::claim::ClaimFacts| {
@@ -208,15 +204,6 @@ async fn all_keys_come_the_newest_first(ground: Ground) {
 async fn two_open_attempts_of_a_renewal_are_refused(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     ground.claim_one().await;
-    let other = ground.chance.id(now());
-    let refusal = ground
-        .sql(&format!(
-            "INSERT INTO attempts (id, renewal_id, run_id, number, payment_id, series, idempotency_key, \
-             billing_key_id, request_body, request_hash, protocol_version, state, started_at) \
-             SELECT '{other}', renewal_id, run_id, 2, payment_id, series, 'another', billing_key_id, request_body, \
-             request_hash, protocol_version, state, started_at FROM attempts"
-        ))
-        .await
-        .unwrap_err();
-    assert!(refusal.as_database_error().unwrap().is_unique_violation(), "{refusal}");
+    ground.add_second_attempt(ground.chance.id(now())).await.unwrap_err();
+    assert_eq!(ground.count("attempts", "true").await, 1);
 }

@@ -1,13 +1,13 @@
 //! Connections: what is committed is committed, whoever stops waiting; and a database that is not there says so.
 
 use super::ground::{Ground, now};
-use super::on_both;
+use super::on_all;
 use chrono::{DateTime, TimeDelta, Utc};
 use renewd::clock::{Clock, SystemClock};
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::renewal::State;
 use renewd::store::sql::Database;
-use renewd::store::{Store, StoreError, postgres, sql, sqlite};
+use renewd::store::{StoreError, postgres, sql, sqlite};
 use secrecy::SecretString;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-on_both!(a_step_goes_on_when_its_caller_stops_waiting, the_clock_that_decides_is_the_databases,);
+on_all!(the_clock_that_decides_is_the_databases; sql: a_step_goes_on_when_its_caller_stops_waiting);
 
 async fn settled_soon(ground: &Ground, wanted: &str) {
     for _ in 0..500 {
@@ -47,14 +47,14 @@ async fn a_step_goes_on_when_its_caller_stops_waiting(ground: Ground) {
     };
     match ground.database() {
         Database::Postgres(_) => {
-            let mut holder = PgConnection::connect(&ground.url).await.unwrap();
+            let mut holder = PgConnection::connect(ground.url()).await.unwrap();
             let mut tx = holder.begin().await.unwrap();
             sqlx::query("SELECT id FROM renewals FOR UPDATE").fetch_all(&mut *tx).await.unwrap();
             impatient().await;
             tx.rollback().await.unwrap();
         }
         Database::Sqlite(_) => {
-            let mut holder = SqliteConnection::connect(&ground.url).await.unwrap();
+            let mut holder = SqliteConnection::connect(ground.url()).await.unwrap();
             let tx = holder.begin_with("BEGIN IMMEDIATE").await.unwrap();
             impatient().await;
             tx.rollback().await.unwrap();
@@ -80,12 +80,11 @@ impl Clock for WrongClock {
     }
 }
 
-/// PostgreSQL has a clock of its own. SQLite has the host's, which may not take back what it said.
+/// PostgreSQL has a clock of its own. The others have the host's, which may not take back what it said.
 async fn the_clock_that_decides_is_the_databases(ground: Ground) {
     let wrong = Arc::new(WrongClock(AtomicI64::new((now() + TimeDelta::days(30)).timestamp_micros())));
-    let url = SecretString::from(ground.url.clone());
-    let store = sql::connect(&url, 2, Arc::clone(&wrong) as Arc<dyn Clock>).await.unwrap();
-    if matches!(ground.database(), Database::Postgres(_)) {
+    let store = ground.neighbour(Arc::clone(&wrong) as Arc<dyn Clock>).await;
+    if ground.is_on_postgres() {
         let apart = (store.now().await.unwrap() - SystemClock.now()).abs();
         assert!(apart < TimeDelta::minutes(1), "{apart}");
         return;
@@ -108,7 +107,7 @@ fn renewal_of_nobody(ground: &Ground) -> renewd::store::GivenBack {
 }
 
 async fn narrow(ground: &Ground) -> PgPool {
-    let url = SecretString::from(ground.url.clone());
+    let url = SecretString::from(ground.url().to_owned());
     let store = postgres::connect(&url, 1, Arc::new(SystemClock)).await.unwrap();
     let Database::Postgres(pools) = store.database() else { unreachable!() };
     pools.main.clone()
@@ -118,7 +117,7 @@ async fn narrow(ground: &Ground) -> PgPool {
 async fn canary_is_seen(ground: &Ground, pool: &PgPool, name: &str) -> bool {
     let insert = "INSERT INTO customers (id) VALUES ($1)";
     sqlx::query(insert).bind(name).execute(pool).await.unwrap();
-    let mut other = PgConnection::connect(&ground.url).await.unwrap();
+    let mut other = PgConnection::connect(ground.url()).await.unwrap();
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM customers WHERE id = $1")
         .bind(name)
         .fetch_one(&mut other)
@@ -181,7 +180,7 @@ async fn nobody_at_the_address_is_told_at_once() {
 async fn a_database_that_vanished_is_unreachable() {
     let ground = Ground::postgres("vanished").await;
     let name = ground.text("current_database()").await.unwrap();
-    let server = ground.url.replacen(&format!("/{name}?"), "/postgres?", 1);
+    let server = ground.url().replacen(&format!("/{name}?"), "/postgres?", 1);
     let mut admin = PgConnection::connect(&server).await.unwrap();
     let drop = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
     sqlx::raw_sql(drop).execute(&mut admin).await.unwrap();

@@ -1,13 +1,12 @@
 //! Edges: rows that end processes, rows that cannot be read, plans that are gone, payments seen too late.
 
 use super::ground::{Ground, LEASE, now};
-use super::on_both;
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::renewal::State;
-use renewd::store::Store;
 
-on_both!(
+on_all!(
     a_row_that_ends_the_process_while_it_is_resolved_is_shown_to_a_person,
     a_change_that_one_row_cannot_take_does_not_hold_up_the_others,
     a_payment_for_a_plan_that_was_deleted_still_moves_the_period,
@@ -42,12 +41,12 @@ async fn a_change_that_one_row_cannot_take_does_not_hold_up_the_others(ground: G
 
 async fn a_payment_for_a_plan_that_was_deleted_still_moves_the_period(ground: Ground) {
     ground.subscribe(&["sub_1"]).await;
-    ground.sql("INSERT INTO plans (id, name, amount, currency, interval, tier, fallback_tier, order_name) VALUES ('max', 'Max', 99000, 'KRW', 'P1M', 'max', 'free', 'Max')").await.unwrap();
+    ground.add_plan_max().await;
     let mut planned = ground.planned("sub_1");
     planned.plan_id = "max".into();
     ground.record_plan(ground.run_id(), &[planned]).await.unwrap();
     let attempt = ground.claim_one().await;
-    ground.sql("DELETE FROM plans WHERE id = 'max'").await.unwrap();
+    ground.remove_plan("max").await.unwrap();
     let settled = ground.settle(&[ground.paid(&attempt)]).await.unwrap();
     let moved = ground.count("subscriptions", "current_period_end = '2026-02-27T15:00:00.000000Z'").await;
     assert_eq!((settled.period_not_moved.len() as i64) + moved, 1, "{settled:?}");

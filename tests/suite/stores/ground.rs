@@ -1,10 +1,11 @@
-//! A migrated database with a clock that the test sets, and the few rows that a check needs.
+//! A migrated store with a clock that the test sets, and the few rows that a check needs.
 
+use super::condition;
 use crate::support::postgres::Template;
 use crate::support::sqlite::SqliteFile;
 use chrono::{DateTime, TimeDelta, Utc};
 use renewd::chance::{Chance, Seeded};
-use renewd::clock::SettableClock;
+use renewd::clock::{Clock, SettableClock};
 use renewd::domain::charge::{Attempt, BillingKey, ClaimedRenewal, CustomData, FrozenRequest};
 use renewd::domain::claim::{ClaimDecision, ClaimFacts, past_declines};
 use renewd::domain::date::{TimeWindow, Zone};
@@ -21,7 +22,8 @@ use renewd::domain::renewal::State;
 use renewd::domain::settle::{self, Learned, Settling};
 use renewd::domain::settlement::Settlement;
 use renewd::domain::verdict;
-use renewd::store::sql::{Database, SqlStore};
+use renewd::store::memory::{Guard, MemoryStore};
+use renewd::store::sql::{self, Database, SqlStore};
 use renewd::store::{
     BillingKeyRow, ClaimDecider, ClaimRequest, Claimed, CustomerRow, ImportBatch, PlanRow, Store, SubscriptionRow,
     postgres, sqlite,
@@ -41,18 +43,24 @@ static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineT
 static MIGRATED: Template = Template::named("stores");
 
 pub struct Ground {
-    pub store: SqlStore,
+    pub store: Arc<dyn Store>,
+    pub tables: Tables,
     pub clock: SettableClock,
     pub chance: Seeded,
-    pub url: String,
     _file: Option<SqliteFile>,
 }
 
-impl Deref for Ground {
-    type Target = SqlStore;
+/// Where the rows are.
+pub enum Tables {
+    Sql { store: SqlStore, url: String },
+    Memory(MemoryStore),
+}
 
-    fn deref(&self) -> &SqlStore {
-        &self.store
+impl Deref for Ground {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
     }
 }
 
@@ -83,7 +91,7 @@ impl Ground {
         };
         let url = MIGRATED.database(name, fill).await;
         let store = open_postgres(&url, &clock).await;
-        Self { store, clock, chance: Seeded::new(1), url, _file: None }
+        Self::on_sql(store, url, clock, None)
     }
 
     pub async fn sqlite() -> Self {
@@ -91,15 +99,72 @@ impl Ground {
         let file = SqliteFile::new();
         let store = sqlite::connect(&file.url(), Arc::new(clock.clone())).await.unwrap();
         store.migrate(None).await.unwrap();
-        Self { store, clock, chance: Seeded::new(1), url: file.url(), _file: Some(file) }
+        Self::on_sql(store, file.url(), clock, Some(file))
+    }
+
+    fn on_sql(store: SqlStore, url: String, clock: SettableClock, _file: Option<SqliteFile>) -> Self {
+        let tables = Tables::Sql { store: store.clone(), url };
+        Self { store: Arc::new(store), tables, clock, chance: Seeded::new(1), _file }
+    }
+
+    pub async fn memory() -> Self {
+        Self::memory_without([]).await
+    }
+
+    pub async fn memory_without(guards: impl IntoIterator<Item = Guard>) -> Self {
+        let clock = SettableClock::at(now());
+        let store = MemoryStore::new(Arc::new(clock.clone())).without(guards);
+        store.migrate(None).await.unwrap();
+        let tables = Tables::Memory(store.clone());
+        Self { store: Arc::new(store), tables, clock, chance: Seeded::new(1), _file: None }
+    }
+
+    /// For checks of the store in memory itself.
+    pub fn in_memory(&self) -> &MemoryStore {
+        match &self.tables {
+            Tables::Memory(store) => store,
+            Tables::Sql { .. } => panic!("this is a database"),
+        }
+    }
+
+    /// For checks of SQL itself.
+    pub fn sql_store(&self) -> &SqlStore {
+        match &self.tables {
+            Tables::Sql { store, .. } => store,
+            Tables::Memory(_) => panic!("there is no SQL in memory"),
+        }
+    }
+
+    pub fn database(&self) -> &Database {
+        self.sql_store().database()
+    }
+
+    pub fn is_on_postgres(&self) -> bool {
+        matches!(&self.tables, Tables::Sql { store, .. } if matches!(store.database(), Database::Postgres(_)))
+    }
+
+    pub fn url(&self) -> &str {
+        match &self.tables {
+            Tables::Sql { url, .. } => url,
+            Tables::Memory(_) => panic!("memory has no address"),
+        }
+    }
+
+    /// Another process on the same tables.
+    pub async fn neighbour(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        match &self.tables {
+            Tables::Sql { url, .. } => {
+                Arc::new(sql::connect(&SecretString::from(url.clone()), 8, clock).await.unwrap())
+            }
+            Tables::Memory(store) => Arc::new(store.neighbour(clock)),
+        }
     }
 
     pub fn pass(&self, time: TimeDelta) {
-        use renewd::clock::Clock;
         self.clock.set(self.clock.now() + time);
     }
 
-    /// Runs SQL as the API service would, on a connection of its own kind.
+    /// Runs SQL on a connection of its own kind.
     pub async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match self.database() {
@@ -119,11 +184,19 @@ impl Ground {
 
     /// How many rows of `table` there are where `condition` holds.
     pub async fn count(&self, table: &str, condition: &str) -> i64 {
-        self.text(&format!("SELECT count(*) FROM {table} WHERE {condition}")).await.unwrap().parse().unwrap()
+        match &self.tables {
+            Tables::Sql { .. } => {
+                self.text(&format!("SELECT count(*) FROM {table} WHERE {condition}")).await.unwrap().parse().unwrap()
+            }
+            Tables::Memory(store) => {
+                let holds = |row: &serde_json::Value| condition::holds(condition, row);
+                i64::try_from(store.rows(table).iter().filter(|row| holds(row)).count()).unwrap()
+            }
+        }
     }
 
     pub async fn state(&self, subscription: &str) -> String {
-        self.text(&format!("SELECT state FROM renewals WHERE subscription_id = '{subscription}'")).await.unwrap()
+        self.timeline(subscription).await.unwrap().unwrap().renewals[0].state.clone()
     }
 
     /// Subscriptions of one customer each, that end tonight.
@@ -190,7 +263,6 @@ impl Ground {
 
     /// What the domain makes of a look-up, as the engine would settle it.
     pub fn learned(&self, attempt: &Attempt, found: &LookUp) -> Settlement {
-        use renewd::clock::Clock;
         let policy = policy();
         let verdict = verdict::judge(attempt, found, &policy);
         let at =

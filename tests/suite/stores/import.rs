@@ -1,10 +1,10 @@
 //! Importing: all rows or none, and an id that exists is updated.
 
 use super::ground::{Ground, batch, period_end, subscription};
-use super::on_both;
-use renewd::store::{ImportBatch, ImportRefs, Store, SubscriptionRow};
+use super::on_all;
+use renewd::store::{ImportBatch, ImportRefs, SubscriptionRow};
 
-on_both!(
+on_all!(
     all_rows_are_written_or_none,
     an_id_that_exists_is_updated,
     a_period_that_was_paid_for_is_not_taken_back,
@@ -50,7 +50,7 @@ async fn a_period_that_was_paid_for_is_not_taken_back(ground: Ground) {
 
 async fn a_spent_key_is_not_brought_back(ground: Ground) {
     ground.subscribe(&["sub_1"]).await;
-    ground.sql("UPDATE billing_keys SET state = 'unusable'").await.unwrap();
+    ground.set_key_usable("bk_sub_1", false).await;
     ground.subscribe(&["sub_1"]).await;
     assert_eq!(ground.count("billing_keys", "state = 'unusable'").await, 1);
 }

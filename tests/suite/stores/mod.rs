@@ -1,17 +1,37 @@
-//! One suite for both databases: each check is a promise of the port, and runs on PostgreSQL and on SQLite.
+//! One suite for all stores: each check is a promise of the port, and runs on PostgreSQL, on SQLite, and on the store in
+//! memory. What is about SQL itself runs on the two databases.
 
 mod access;
 mod claim;
+mod condition;
 mod connections;
 mod edges;
 mod ground;
+mod guards;
 mod import;
+mod outside;
 mod plan;
 mod races;
 mod resolve;
 mod schema;
 mod settle;
 mod statements;
+mod twins;
+
+/// Runs each check of a file on every store; after `sql:`, on both databases only.
+macro_rules! on_all {
+    ($($check:ident),+ $(,)? $(; sql: $($of_sql:ident),+ $(,)?)?) => {
+        $crate::stores::on_both!($($check,)+ $($($of_sql,)+)?);
+
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $check() {
+                super::$check($crate::stores::ground::Ground::memory().await).await;
+            })+
+        }
+    };
+}
+use on_all;
 
 /// Runs each check of a file on both databases.
 macro_rules! on_both {

@@ -1,14 +1,14 @@
 //! Planning: what is due is found once, page by page, and recorded once.
 
 use super::ground::{Ground, next_period_end, now, period_end};
-use super::on_both;
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::event::EventKind;
 use renewd::domain::renewal::State;
-use renewd::store::{DuePage, Store};
+use renewd::store::DuePage;
 
-on_both!(
+on_all!(
     what_is_due_comes_in_pages_and_only_once,
     only_what_was_asked_for_is_due,
     a_planned_page_is_recorded_once_and_told_once,
@@ -23,7 +23,7 @@ fn page(rows_max: u32) -> DuePage {
 
 async fn what_is_due_comes_in_pages_and_only_once(ground: Ground) {
     ground.subscribe(&["sub_1", "sub_2", "sub_3", "sub_4", "sub_5"]).await;
-    ground.sql("UPDATE subscriptions SET status = 'downgraded' WHERE id = 'sub_5'").await.unwrap();
+    ground.set_standing("sub_5", "downgraded", "free").await;
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let facts = ground.due_facts(&DuePage { after, ..page(3) }).await.unwrap();
@@ -107,8 +107,8 @@ async fn what_waits_is_told_when_its_surroundings_change(ground: Ground) {
     over.access_until = now();
     let mut canceled = ground.planned("sub_4");
     (canceled.state, canceled.next_attempt_at) = (State::Canceled, None);
-    ground.sql("UPDATE billing_keys SET state = 'unusable' WHERE id = 'bk_sub_2'").await.unwrap();
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_4'").await.unwrap();
+    ground.set_key_usable("bk_sub_2", false).await;
+    ground.set_cancel("sub_4", true).await;
     let page = [plain, keyless, over, canceled];
     ground.record_plan(ground.run_id(), &page).await.unwrap();
     let waiting = async || {
@@ -116,9 +116,9 @@ async fn what_waits_is_told_when_its_surroundings_change(ground: Ground) {
         facts.into_iter().map(|facts| facts.subscription_id.0).collect::<Vec<_>>()
     };
     assert_eq!(waiting().await, ["sub_3"], "only the grace of sub_3 is over");
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_1'").await.unwrap();
-    ground.sql("UPDATE billing_keys SET state = 'usable' WHERE id = 'bk_sub_2'").await.unwrap();
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = false WHERE id = 'sub_4'").await.unwrap();
+    ground.set_cancel("sub_1", true).await;
+    ground.set_key_usable("bk_sub_2", true).await;
+    ground.set_cancel("sub_4", false).await;
     assert_eq!(waiting().await, ["sub_1", "sub_2", "sub_3", "sub_4"]);
     let first = ground.waiting_facts(None, now() - TimeDelta::days(3), 1).await.unwrap();
     assert!(first[0].cancel_at_period_end && first[0].period_is_next && first[0].has_usable_key);

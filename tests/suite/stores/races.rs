@@ -1,23 +1,18 @@
 //! Several workers and the API service at once.
 
 use super::ground::{Ground, charge_everything, now};
-use super::on_both;
+use super::on_all;
 use renewd::domain::claim::ClaimDecision;
 use renewd::domain::ids::RenewalId;
-use renewd::store::sql::{Database, SqlStore};
-use renewd::store::{ClaimRequest, Paused, Store, Switch, sql};
-use secrecy::SecretString;
+use renewd::store::sql::Database;
+use renewd::store::{ClaimRequest, Paused, Store, Switch};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-on_both!(
-    eight_claimers_share_what_is_due,
-    a_cancellation_comes_before_the_claim_or_after_it,
-    a_payment_that_two_workers_found_is_recorded_once,
-);
+on_all!(eight_claimers_share_what_is_due, a_payment_that_two_workers_found_is_recorded_once; sql: a_cancellation_comes_before_the_claim_or_after_it);
 
 const RENEWALS: usize = 400;
 
@@ -33,17 +28,17 @@ async fn many(ground: &Ground) -> Vec<String> {
 }
 
 /// Another process on the same database.
-async fn neighbour(ground: &Ground) -> SqlStore {
-    sql::connect(&SecretString::from(ground.url.clone()), 8, Arc::new(ground.clock.clone())).await.unwrap()
+async fn neighbour(ground: &Ground) -> Arc<dyn Store> {
+    ground.neighbour(Arc::new(ground.clock.clone())).await
 }
 
 async fn eight_claimers_share_what_is_due(ground: Ground) {
     many(&ground).await;
-    let stores = [ground.store.clone(), neighbour(&ground).await];
+    let stores = [Arc::clone(&ground.store), neighbour(&ground).await];
     let claimers: Vec<_> = (0..8_usize)
         .map(|number| {
             let (store, run_id) = (stores[number % 2].clone(), ground.run_id());
-            tokio::spawn(async move { claim_until_nothing_is_due(&store, &request(run_id)).await })
+            tokio::spawn(async move { claim_until_nothing_is_due(&*store, &request(run_id)).await })
         })
         .collect();
     let mut claimed: Vec<RenewalId> = Vec::new();
@@ -59,7 +54,7 @@ fn request(run_id: renewd::domain::ids::RunId) -> ClaimRequest {
     ClaimRequest { run_id, rows_max: 20, lease: Duration::from_secs(600), after: None, only: None }
 }
 
-async fn claim_until_nothing_is_due(store: &SqlStore, request: &ClaimRequest) -> Vec<RenewalId> {
+async fn claim_until_nothing_is_due(store: &dyn Store, request: &ClaimRequest) -> Vec<RenewalId> {
     let decide = charge_everything(request.run_id);
     let mut claimed = Vec::new();
     loop {
@@ -76,7 +71,7 @@ async fn claim_until_nothing_is_due(store: &SqlStore, request: &ClaimRequest) ->
 /// how it ended: a claim that comes later sees the cancellation.
 async fn a_cancellation_comes_before_the_claim_or_after_it(ground: Ground) {
     let names = many(&ground).await;
-    let (store, run_id) = (ground.store.clone(), ground.run_id());
+    let (store, run_id) = (Arc::clone(&ground.store), ground.run_id());
     let charge = charge_everything(run_id);
     let claiming = tokio::spawn(async move {
         let decide = Arc::new(move |facts: &_| respectful(facts, &charge));
@@ -160,7 +155,7 @@ async fn a_claim_waits_for_a_cancellation_that_has_begun() {
     let Database::Postgres(pools) = ground.database() else { unreachable!() };
     let mut tx = pools.main.begin().await.unwrap();
     sqlx::query("UPDATE subscriptions SET cancel_at_period_end = true").execute(&mut *tx).await.unwrap();
-    let (store, request) = (ground.store.clone(), ground.request(9));
+    let (store, request) = (Arc::clone(&ground.store), ground.request(9));
     let charge = charge_everything(request.run_id);
     let claiming =
         tokio::spawn(async move { store.claim(&request, Arc::new(move |facts| respectful(facts, &charge))).await });
@@ -177,7 +172,7 @@ async fn the_switch_waits_for_a_claim_that_has_begun() {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let (entered, turn_seen) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicBool::new(false)));
     let (told, may_go_on) = (Arc::clone(&entered), Arc::clone(&turn_seen));
-    let (store, request) = (ground.store.clone(), ground.request(9));
+    let (store, request) = (Arc::clone(&ground.store), ground.request(9));
     let charge = charge_everything(request.run_id);
     let claiming = tokio::spawn(async move {
         let decide = move |facts: &_| {
@@ -193,7 +188,7 @@ async fn the_switch_waits_for_a_claim_that_has_begun() {
         store.claim(&request, Arc::new(decide)).await
     });
     entered.notified().await;
-    let store = ground.store.clone();
+    let store = Arc::clone(&ground.store);
     let paused = Paused { at: now(), by: "op".to_owned(), reason: "stop".to_owned() };
     let turning = tokio::spawn(async move { store.set_switch(&Switch { paused: Some(paused) }).await });
     until_somebody_waits(&ground).await;

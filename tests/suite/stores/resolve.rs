@@ -1,13 +1,13 @@
 //! What an earlier worker left open is taken over once, under a new lease, and only to look first.
 
 use super::ground::{Ground, LEASE, now};
-use super::on_both;
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::event::EventKind;
 use renewd::domain::renewal::State;
-use renewd::store::{LateChange, Paused, Store, Switch};
+use renewd::store::{LateChange, Paused, Switch};
 
-on_both!(
+on_all!(
     an_expired_lease_is_taken_over_as_the_same_attempt,
     whether_it_may_be_sent_again_is_told,
     an_attempt_whose_key_is_gone_goes_to_a_person,
@@ -40,7 +40,7 @@ async fn an_expired_lease_is_taken_over_as_the_same_attempt(ground: Ground) {
 async fn whether_it_may_be_sent_again_is_told(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
     ground.claim_all().await;
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true WHERE id = 'sub_1'").await.unwrap();
+    ground.set_cancel("sub_1", true).await;
     ground.pass(lease());
     let told = async || {
         let taken = ground.take_over(9, LEASE, 3).await.unwrap();
@@ -56,7 +56,7 @@ async fn whether_it_may_be_sent_again_is_told(ground: Ground) {
 async fn an_attempt_whose_key_is_gone_goes_to_a_person(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
     ground.claim_all().await;
-    ground.sql("UPDATE billing_keys SET id = 'bk_moved' WHERE id = 'bk_sub_1'").await.unwrap();
+    ground.rename_key("bk_sub_1", "bk_moved").await;
     ground.pass(lease());
     let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     assert_eq!(taken.len(), 1, "one that cannot be read holds up nobody else");

@@ -1,7 +1,7 @@
 //! The schema: made once, told apart when it is not the one that is needed, and the same on both databases.
 
 use super::ground::{Ground, close, now};
-use super::on_both;
+use super::on_all;
 use crate::support::postgres;
 use crate::support::sqlite::SqliteFile;
 use chrono::TimeDelta;
@@ -13,14 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-on_both!(
-    a_newer_schema_and_a_changed_migration_are_told_apart,
-    migrating_again_changes_nothing,
-    the_first_pin_stays,
-    a_run_is_opened_and_closed,
-);
+on_all!(migrating_again_changes_nothing, the_first_pin_stays, a_run_is_opened_and_closed; sql: a_newer_schema_and_a_changed_migration_are_told_apart);
 
-async fn problem(store: &SqlStore) -> Option<SchemaProblem> {
+async fn problem(store: &dyn Store) -> Option<SchemaProblem> {
     match store.check_schema().await {
         Ok(()) => None,
         Err(StoreError::Schema(problem)) => Some(problem),
@@ -29,11 +24,11 @@ async fn problem(store: &SqlStore) -> Option<SchemaProblem> {
 }
 
 async fn a_newer_schema_and_a_changed_migration_are_told_apart(ground: Ground) {
-    assert_eq!(problem(&ground).await, None);
+    assert_eq!(problem(&*ground).await, None);
     let future = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
         SELECT 999, 'future', success, checksum, 0 FROM _sqlx_migrations";
     ground.sql(future).await.unwrap();
-    assert_eq!(problem(&ground).await, Some(SchemaProblem::TooNew { found: 999, needed: 1 }));
+    assert_eq!(problem(&*ground).await, Some(SchemaProblem::TooNew { found: 999, needed: 1 }));
     let refusal = ground.migrate(None).await.unwrap_err();
     assert!(matches!(refusal, StoreError::Schema(SchemaProblem::TooNew { .. })), "{refusal}");
     ground.sql("DELETE FROM _sqlx_migrations WHERE version = 999").await.unwrap();
@@ -42,7 +37,7 @@ async fn a_newer_schema_and_a_changed_migration_are_told_apart(ground: Ground) {
         Database::Sqlite(_) => "UPDATE _sqlx_migrations SET checksum = X'00'",
     };
     ground.sql(changed).await.unwrap();
-    assert_eq!(problem(&ground).await, Some(SchemaProblem::Changed { version: 1 }));
+    assert_eq!(problem(&*ground).await, Some(SchemaProblem::Changed { version: 1 }));
     ground.migrate(None).await.unwrap_err();
 }
 

@@ -1,14 +1,16 @@
 //! Settling: money once, declines once, and nothing under a lease that is gone.
 
-use super::ground::{Ground, LEASE, next_period_end, now, payment, period_end};
-use super::on_both;
+use super::ground::{Ground, LEASE, next_period_end, now, payment, period_end, utc};
+use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::payment::{LookUp, Payment, PaymentStatus};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::Settlement;
-use renewd::store::{Settled, Store};
+use renewd::store::Settled;
+use renewd::store::memory::rows;
+use renewd::store::read::Timeline;
 
-on_both!(
+on_all!(
     a_payment_moves_the_period_in_the_same_step,
     a_planned_change_of_plan_takes_effect_with_the_payment,
     writing_the_same_twice_changes_nothing,
@@ -20,10 +22,8 @@ on_both!(
     a_cancellation_after_the_claim_is_told,
     a_mismatch_is_recorded_and_moves_nothing,
     one_bad_fence_does_not_hold_up_the_batch,
-    money_is_only_ever_added,
     a_paid_renewal_is_never_due_again,
-    a_closed_attempt_does_not_change,
-);
+    a_closed_attempt_does_not_change; sql: money_is_only_ever_added);
 
 fn all_settled(batch: &[Settlement]) -> Settled {
     Settled { settled: batch.iter().map(|one| one.renewal_id).collect(), ..Settled::default() }
@@ -37,7 +37,7 @@ async fn period_moved(ground: &Ground) -> i64 {
 
 async fn a_payment_moves_the_period_in_the_same_step(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
-    ground.sql("UPDATE subscriptions SET status = 'past_due', tier = 'odd'").await.unwrap();
+    ground.set_standing("sub_1", "past_due", "odd").await;
     let attempt = ground.claim_one().await;
     ground.pass(TimeDelta::seconds(3));
     let paid = [ground.paid(&attempt)];
@@ -58,14 +58,8 @@ async fn a_payment_moves_the_period_in_the_same_step(ground: Ground) {
 
 async fn a_planned_change_of_plan_takes_effect_with_the_payment(ground: Ground) {
     ground.subscribe(&["sub_1"]).await;
-    ground
-        .sql(
-            "INSERT INTO plans (id, name, amount, currency, interval, tier, fallback_tier, order_name) \
-             VALUES ('max', 'Max', 99000, 'KRW', 'P1M', 'max', 'free', 'Max'); \
-             UPDATE subscriptions SET next_plan_id = 'max'",
-        )
-        .await
-        .unwrap();
+    ground.add_plan_max().await;
+    ground.set_next_plan("sub_1", "max").await;
     let mut planned = ground.planned("sub_1");
     planned.plan_id = "max".into();
     ground.record_plan(ground.run_id(), &[planned]).await.unwrap();
@@ -81,19 +75,22 @@ async fn writing_the_same_twice_changes_nothing(ground: Ground) {
     let [first, second, third] = [0, 1, 2].map(|at: usize| claimed.attempts[at].get());
     let batch = [ground.paid(first), ground.declined(second), ground.unknown(third)];
     assert_eq!(ground.settle(&batch).await.unwrap(), all_settled(&batch));
-    let before = ground.text(EVERYTHING).await;
+    let before = everything(&ground).await;
     ground.pass(TimeDelta::seconds(30));
     assert_eq!(ground.settle(&batch).await.unwrap(), all_settled(&batch));
-    assert_eq!(ground.text(EVERYTHING).await, before);
+    assert_eq!(everything(&ground).await, before);
     assert_eq!(ground.count("renewals", "decline_count = 1").await, 1);
     assert_eq!(ground.count("observations", "true").await, 0);
 }
 
-/// All that a settle can change, in one line.
-const EVERYTHING: &str = "SELECT (SELECT count(*) FROM events) || ' ' || (SELECT count(*) FROM payments) || ' ' \
-    || (SELECT sum(decline_count) FROM renewals) || ' ' || (SELECT max(CAST(updated_at AS text)) FROM renewals) || ' ' \
-    || (SELECT max(CAST(updated_at AS text)) FROM subscriptions) || ' ' \
-    || (SELECT count(*) FROM attempts WHERE settled_at IS NOT NULL)";
+/// All that a settle can change; the last number counts subscriptions that were not touched since.
+async fn everything(ground: &Ground) -> (Vec<Timeline>, i64) {
+    let mut timelines = Vec::new();
+    for id in ["sub_1", "sub_2", "sub_3"] {
+        timelines.push(ground.timeline(id).await.unwrap().unwrap());
+    }
+    (timelines, ground.count("subscriptions", "updated_at = '2026-01-30T01:00:00.000000Z'").await)
+}
 
 async fn a_decline_is_perishable_and_a_payment_is_not(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
@@ -133,7 +130,7 @@ async fn a_lost_lease_keeps_the_payment_and_looks_again(ground: Ground) {
 async fn a_payment_for_a_period_that_moved_is_recorded_and_shown(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let attempt = ground.claim_one().await;
-    ground.sql("UPDATE subscriptions SET current_period_end = '2026-05-01T00:00:00.000000Z'").await.unwrap();
+    ground.set_period_end("sub_1", utc("2026-05-01T00:00:00Z")).await;
     let paid = ground.paid(&attempt);
     let settled = ground.settle(std::slice::from_ref(&paid)).await.unwrap();
     assert_eq!((settled.settled, settled.period_not_moved), (vec![], vec![paid.renewal_id]));
@@ -177,7 +174,7 @@ async fn a_spent_key_is_unusable_and_a_used_up_payment_id_is_kept(ground: Ground
 async fn a_cancellation_after_the_claim_is_told(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let attempt = ground.claim_one().await;
-    ground.sql("UPDATE subscriptions SET cancel_at_period_end = true").await.unwrap();
+    ground.set_cancel("sub_1", true).await;
     ground.settle(&[ground.paid(&attempt)]).await.unwrap();
     assert!(ground.timeline("sub_1").await.unwrap().unwrap().renewals[0].canceled_during_charge);
 }
@@ -220,19 +217,21 @@ async fn money_is_only_ever_added(ground: Ground) {
 async fn a_paid_renewal_is_never_due_again(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     ground.settle(&[ground.paid(&ground.claim_one().await)]).await.unwrap();
-    let refusal = ground.sql("UPDATE renewals SET state = 'due'").await.unwrap_err().to_string();
+    let refusal = ground.set_states("due").await.unwrap_err();
     assert!(refusal.contains("never charged again"), "{refusal}");
-    ground.sql("UPDATE renewals SET state = 'refunded'").await.unwrap();
-    ground.sql("UPDATE renewals SET state = 'paid'").await.unwrap_err();
+    ground.set_states("refunded").await.unwrap();
+    ground.set_states("paid").await.unwrap_err();
 }
 
 async fn a_closed_attempt_does_not_change(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1"]).await;
     let attempt = ground.claim_one().await;
-    ground.sql("UPDATE attempts SET request_body = 'other'").await.unwrap_err();
-    ground.sql("DELETE FROM billing_keys").await.unwrap_err();
-    ground.sql("UPDATE billing_keys SET billing_key = 'other'").await.unwrap_err();
+    let rewrite = |row: &mut rows::Attempt| row.request_body = "other".to_owned();
+    ground.change_attempts("request_body = 'other'", rewrite).await.unwrap_err();
+    ground.remove_key("bk_sub_1").await.unwrap_err();
+    ground.replace_key("bk_sub_1", "other").await.unwrap_err();
     ground.settle(&[ground.declined(&attempt)]).await.unwrap();
-    ground.sql("UPDATE attempts SET note = 'other'").await.unwrap_err();
-    ground.sql("DELETE FROM billing_keys").await.unwrap();
+    let annotate = |row: &mut rows::Attempt| row.note = Some("other".to_owned());
+    ground.change_attempts("note = 'other'", annotate).await.unwrap_err();
+    ground.remove_key("bk_sub_1").await.unwrap();
 }

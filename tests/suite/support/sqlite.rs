@@ -15,6 +15,16 @@ impl SqliteFile {
         Self { folder }
     }
 
+    /// The same where files live in memory, if this machine has such a place: for tests of many commits and no power cut.
+    pub fn in_memory() -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Self::new();
+        }
+        let folder = tempfile::Builder::new().prefix("renewd-sqlite-").tempdir_in(memory).expect("a folder in memory");
+        Self { folder }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("renewd.db")
     }

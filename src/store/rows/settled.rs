@@ -1,7 +1,6 @@
 //! The rows of a settle: what its guards compare, and what it writes.
 
-use super::rows::PaymentOut;
-use super::statement::{as_stamp, as_stamp_opt};
+use super::stamp::{as_stamp, as_stamp_opt};
 use crate::domain::attempt::AttemptState;
 use crate::domain::ids::{AttemptId, PlanId, RenewalId};
 use crate::domain::look_ups;
@@ -11,14 +10,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 #[derive(Serialize)]
-pub(super) struct WantedOut {
+pub struct WantedOut {
     pub renewal_id: RenewalId,
     pub attempt_id: AttemptId,
 }
 
 /// A renewal under the settle's lock.
 #[derive(sqlx::FromRow)]
-pub(super) struct GuardRow {
+pub struct GuardRow {
     pub now: DateTime<Utc>,
     pub renewal_id: String,
     pub state: String,
@@ -32,7 +31,7 @@ pub(super) struct GuardRow {
 
 /// Whether a settlement may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// The lease is held: write.
     Held,
     /// It is written already: a repeat after a commit whose answer was lost.
@@ -43,7 +42,7 @@ pub(super) enum Standing {
 
 impl GuardRow {
     /// How `settlement` stands against the row as it is now.
-    pub(super) fn standing(&self, settlement: &Settlement) -> Standing {
+    pub fn standing(&self, settlement: &Settlement) -> Standing {
         let same_epoch = self.lease_epoch == settlement.lease_epoch;
         let attempt_is_open = self.attempt_state == AttemptState::Open.as_str();
         let charging = self.state == State::Charging.as_str();
@@ -62,64 +61,64 @@ impl GuardRow {
 
 /// One settlement as it is written.
 #[derive(Serialize)]
-pub(super) struct SettledOut<'a> {
-    renewal_id: RenewalId,
-    subscription_id: &'a str,
-    attempt_id: AttemptId,
-    from_state: &'static str,
-    lease_epoch: i64,
-    state: &'static str,
-    is_open: bool,
+pub struct SettledOut<'a> {
+    pub renewal_id: RenewalId,
+    pub subscription_id: &'a str,
+    pub attempt_id: AttemptId,
+    pub from_state: State,
+    pub lease_epoch: i64,
+    pub state: State,
+    pub is_open: bool,
     #[serde(serialize_with = "as_stamp_opt")]
-    next_attempt_at: Option<DateTime<Utc>>,
+    pub next_attempt_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "as_stamp_opt")]
-    next_look_up_at: Option<DateTime<Utc>>,
-    waits_for_key: bool,
+    pub next_look_up_at: Option<DateTime<Utc>>,
+    pub waits_for_key: bool,
     #[serde(serialize_with = "as_stamp_opt")]
-    unknown_since: Option<DateTime<Utc>>,
-    look_ups: u32,
-    declines: u8,
+    pub unknown_since: Option<DateTime<Utc>>,
+    pub look_ups: u32,
+    pub declines: u8,
     #[serde(serialize_with = "as_stamp_opt")]
-    first_declined_at: Option<DateTime<Utc>>,
-    review_reason: Option<&'a str>,
+    pub first_declined_at: Option<DateTime<Utc>>,
+    pub review_reason: Option<&'a str>,
     #[serde(serialize_with = "as_stamp")]
-    access_until: DateTime<Utc>,
-    payment_id: &'a str,
-    series: u32,
-    retired_payment_id: Option<&'a str>,
+    pub access_until: DateTime<Utc>,
+    pub payment_id: &'a str,
+    pub series: u32,
+    pub retired_payment_id: Option<&'a str>,
     #[serde(serialize_with = "as_stamp_opt")]
-    retired_look_up_at: Option<DateTime<Utc>>,
-    attempt_state: &'static str,
+    pub retired_look_up_at: Option<DateTime<Utc>>,
+    pub attempt_state: AttemptState,
     #[serde(serialize_with = "as_stamp_opt")]
-    attempt_settled_at: Option<DateTime<Utc>>,
-    transaction_id: Option<&'a str>,
-    pg_provider: Option<&'a str>,
-    pg_code: Option<&'a str>,
-    pg_message: Option<&'a str>,
-    decline_class: Option<crate::domain::decline::DeclineClass>,
-    decline_reason: Option<crate::domain::decline::Reason>,
-    note: Option<&'a str>,
+    pub attempt_settled_at: Option<DateTime<Utc>>,
+    pub transaction_id: Option<&'a str>,
+    pub pg_provider: Option<&'a str>,
+    pub pg_code: Option<&'a str>,
+    pub pg_message: Option<&'a str>,
+    pub decline_class: Option<crate::domain::decline::DeclineClass>,
+    pub decline_reason: Option<crate::domain::decline::Reason>,
+    pub note: Option<&'a str>,
     #[serde(serialize_with = "as_stamp_opt")]
-    paid_at: Option<DateTime<Utc>>,
-    pg_tx_id: Option<&'a str>,
-    canceled_during_charge: bool,
-    period_not_moved: bool,
+    pub paid_at: Option<DateTime<Utc>>,
+    pub pg_tx_id: Option<&'a str>,
+    pub canceled_during_charge: bool,
+    pub period_not_moved: bool,
     #[serde(serialize_with = "as_stamp_opt")]
-    period_from: Option<DateTime<Utc>>,
+    pub period_from: Option<DateTime<Utc>>,
     #[serde(serialize_with = "as_stamp_opt")]
-    period_to: Option<DateTime<Utc>>,
-    period_plan_id: Option<PlanId>,
-    key_unusable: Option<&'a str>,
-    key_unusable_reason: Option<&'a str>,
+    pub period_to: Option<DateTime<Utc>>,
+    pub period_plan_id: Option<PlanId>,
+    pub key_unusable: Option<&'a str>,
+    pub key_unusable_reason: Option<&'a str>,
 }
 
 /// What is told and shown when a renewal was paid and its subscription was elsewhere.
-pub(super) const PERIOD_NOT_MOVED: &str =
+pub const PERIOD_NOT_MOVED: &str =
     "paid, but the subscription was no longer at this period: the money is recorded, the period was not extended";
 
 impl<'a> SettledOut<'a> {
     /// `from` and `lease_epoch` are what the row must still be; `period` is given only if it fits.
-    pub(super) fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<&PeriodMove>) -> Self {
+    pub fn new(settlement: &'a Settlement, row: &GuardRow, from: State, period: Option<&PeriodMove>) -> Self {
         let attempt = &settlement.attempt;
         let paid = settlement.payment.as_ref().filter(|_| settlement.state == State::Paid);
         let period_not_moved = settlement.period.is_some() && period.is_none();
@@ -131,9 +130,9 @@ impl<'a> SettledOut<'a> {
             renewal_id: settlement.renewal_id,
             subscription_id: settlement.subscription_id.as_str(),
             attempt_id: attempt.attempt_id,
-            from_state: from.as_str(),
+            from_state: from,
             lease_epoch: row.lease_epoch,
-            state: settlement.state.as_str(),
+            state: settlement.state,
             is_open: settlement.state.is_open(),
             next_attempt_at: settlement.next_attempt_at,
             next_look_up_at: settlement.next_look_up_at,
@@ -151,7 +150,7 @@ impl<'a> SettledOut<'a> {
             series: settlement.series,
             retired_payment_id: settlement.retired_payment_id.as_ref().map(crate::domain::ids::PaymentId::as_str),
             retired_look_up_at: settlement.retired_payment_id.as_ref().map(|_| row.now + look_ups::LATE[0]),
-            attempt_state: attempt.state.as_str(),
+            attempt_state: attempt.state,
             attempt_settled_at: (attempt.state != AttemptState::Open).then_some(row.now),
             transaction_id: attempt.transaction_id.as_deref(),
             pg_provider: attempt.pg_provider.as_deref(),
@@ -171,12 +170,6 @@ impl<'a> SettledOut<'a> {
             key_unusable_reason: attempt.note.as_deref().or(attempt.pg_code.as_deref()),
         }
     }
-}
-
-/// The payment of a settlement, for `payments` or, if it came too late for its lease, for `observations`.
-pub(super) fn payment_of(settlement: &Settlement, seen_by: &str) -> Option<PaymentOut> {
-    let payment = settlement.payment.as_ref()?;
-    Some(PaymentOut::new(payment, Some(settlement.renewal_id), seen_by))
 }
 
 #[cfg(test)]

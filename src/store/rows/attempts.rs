@@ -1,57 +1,59 @@
 //! Attempts read back from their rows: what another worker left open, and what ended long ago.
 
-use super::rows::{AttemptJson, uuid};
+use super::uuid;
 use crate::domain::attempt::AttemptState;
 use crate::domain::charge::{Attempt, BillingKey, ClaimedRenewal, FrozenRequest};
 use crate::domain::claim::{PastAttempt, past_declines};
+use crate::domain::decline::DeclineClass;
 use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
 use crate::domain::money::{Currency, Money};
 use crate::store::StoreError;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 /// An attempt with its renewal, as `take_over_facts` and `late_facts` read it.
 #[derive(sqlx::FromRow)]
-pub(super) struct AttemptFacts {
+pub struct AttemptFacts {
     pub now: DateTime<Utc>,
     pub renewal_id: String,
     pub subscription_id: String,
-    customer_id: String,
-    plan_id: String,
+    pub customer_id: String,
+    pub plan_id: String,
     pub state: String,
-    amount: Option<i64>,
-    currency: Option<String>,
-    period_start: DateTime<Utc>,
-    period_end: Option<DateTime<Utc>>,
-    access_until: DateTime<Utc>,
-    first_declined_at: Option<DateTime<Utc>>,
-    look_ups: i64,
-    unknown_since: Option<DateTime<Utc>>,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub period_start: DateTime<Utc>,
+    pub period_end: Option<DateTime<Utc>>,
+    pub access_until: DateTime<Utc>,
+    pub first_declined_at: Option<DateTime<Utc>>,
+    pub look_ups: i64,
+    pub unknown_since: Option<DateTime<Utc>>,
     pub lease_epoch: i64,
     pub unsettled_claims: i64,
-    attempt_id: String,
-    run_id: String,
-    number: i64,
+    pub attempt_id: String,
+    pub run_id: String,
+    pub number: i64,
     pub payment_id: String,
-    series: i64,
-    idempotency_key: String,
-    billing_key_id: String,
-    channel_key: Option<String>,
-    pg_provider: Option<String>,
-    request_body: String,
-    request_hash: String,
-    started_at: DateTime<Utc>,
-    billing_key: Option<String>,
+    pub series: i64,
+    pub idempotency_key: String,
+    pub billing_key_id: String,
+    pub channel_key: Option<String>,
+    pub pg_provider: Option<String>,
+    pub request_body: String,
+    pub request_hash: String,
+    pub started_at: DateTime<Utc>,
+    pub billing_key: Option<String>,
     pub cancel_at_period_end: bool,
     pub period_is_next: bool,
     pub paused: bool,
     #[sqlx(json)]
-    attempts: serde_json::Value,
+    pub attempts: serde_json::Value,
     #[sqlx(json)]
-    keys: Vec<String>,
+    pub keys: Vec<String>,
 }
 
 impl AttemptFacts {
-    pub(super) fn renewal_id(&self) -> Result<RenewalId, StoreError> {
+    pub fn renewal_id(&self) -> Result<RenewalId, StoreError> {
         uuid("renewals", &self.renewal_id).map(RenewalId)
     }
 
@@ -59,7 +61,7 @@ impl AttemptFacts {
     ///
     /// # Errors
     /// What of it cannot be read, in words for a person.
-    pub(super) fn into_attempt(self, lease_epoch: i64, lease_until: DateTime<Utc>) -> Result<Attempt, String> {
+    pub fn into_attempt(self, lease_epoch: i64, lease_until: DateTime<Utc>) -> Result<Attempt, String> {
         let id = |text: &str| uuid::Uuid::parse_str(text).map_err(|_| format!("\"{text}\" is no UUID"));
         let (attempt_id, run_id) = (id(&self.attempt_id)?, id(&self.run_id)?);
         let renewal_id = RenewalId(id(&self.renewal_id)?);
@@ -111,4 +113,29 @@ impl AttemptFacts {
 fn known_transactions(past: &[PastAttempt]) -> Vec<String> {
     let settled = past.iter().filter(|attempt| attempt.state != AttemptState::Open);
     settled.filter_map(|attempt| attempt.transaction_id.clone()).collect()
+}
+
+/// An earlier attempt within a facts row.
+#[derive(Deserialize, Serialize)]
+pub struct AttemptJson {
+    pub number: u32,
+    pub state: String,
+    pub billing_key_id: String,
+    pub transaction_id: Option<String>,
+    pub class: Option<DeclineClass>,
+    pub settled_at: Option<DateTime<Utc>>,
+}
+
+impl AttemptJson {
+    pub fn into_past(self) -> Result<PastAttempt, String> {
+        let state = AttemptState::parse(&self.state).ok_or_else(|| format!("an attempt is \"{}\"", self.state))?;
+        Ok(PastAttempt {
+            number: self.number,
+            state,
+            billing_key_id: BillingKeyId(self.billing_key_id),
+            transaction_id: self.transaction_id,
+            class: self.class,
+            settled_at: self.settled_at,
+        })
+    }
 }

@@ -1,0 +1,151 @@
+//! The port, method by method: each is one step of this folder, and none of them waits.
+
+use super::{MemoryStore, access, claim, import, installation, late, plan, read, resolve, runs, settle};
+use crate::domain::access::{AccessChange, AccessFacts};
+use crate::domain::claim::RenewalChange;
+use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
+use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
+use crate::domain::settlement::{PaymentRecord, Settlement};
+use crate::domain::waiting::WaitingFacts;
+use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use crate::store::{
+    ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
+    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use std::time::Duration;
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        installation::now(self)
+    }
+
+    async fn check_schema(&self) -> Result<(), StoreError> {
+        installation::check_schema(self)
+    }
+
+    async fn migrate(&self, payment_id_key: Option<SecretString>) -> Result<Migrated, StoreError> {
+        installation::migrate(self, payment_id_key)
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        installation::installation(self)
+    }
+
+    async fn pin(&self, wanted: &Pinned) -> Result<Pinned, StoreError> {
+        installation::pin(self, wanted)
+    }
+
+    async fn switch(&self) -> Result<Switch, StoreError> {
+        installation::switch(self)
+    }
+
+    async fn set_switch(&self, switch: &Switch) -> Result<(), StoreError> {
+        installation::set_switch(self, switch)
+    }
+
+    async fn import(&self, batch: ImportBatch) -> Result<(), StoreError> {
+        import::import(self, batch)
+    }
+
+    async fn known_ids(&self, ids: &ImportRefs) -> Result<ImportRefs, StoreError> {
+        import::known_ids(self, ids)
+    }
+
+    async fn open_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        runs::open_run(self, run)
+    }
+
+    async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError> {
+        runs::close_run(self, run)
+    }
+
+    async fn due_facts(&self, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError> {
+        plan::due_facts(self, page)
+    }
+
+    async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Result<Vec<RenewalId>, StoreError> {
+        plan::record_plan(self, run, page)
+    }
+
+    async fn waiting_facts(
+        &self,
+        after: Option<RenewalId>,
+        over_before: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Result<Vec<WaitingFacts>, StoreError> {
+        plan::waiting_facts(self, after, over_before, rows_max)
+    }
+
+    async fn change_renewals(&self, changes: &[RenewalChange]) -> Result<Vec<RenewalId>, StoreError> {
+        plan::change_renewals(self, changes)
+    }
+
+    async fn claim(&self, request: &ClaimRequest, decide: ClaimDecider) -> Result<Claimed, StoreError> {
+        claim::claim(self, request, &decide)
+    }
+
+    async fn give_back(&self, given: &[GivenBack]) -> Result<(), StoreError> {
+        claim::give_back(self, given)
+    }
+
+    async fn take_over(&self, rows_max: u32, lease: Duration, claims_max: u32) -> Result<Vec<TakenOver>, StoreError> {
+        resolve::take_over(self, rows_max, lease, claims_max)
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Settled, StoreError> {
+        settle::settle(self, batch)
+    }
+
+    async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
+        late::late_facts(self, rows_max)
+    }
+
+    async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError> {
+        late::record_late(self, changes)
+    }
+
+    async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError> {
+        late::observe(self, seen)
+    }
+
+    async fn access_facts(
+        &self,
+        ended_before: DateTime<Utc>,
+        after: Option<SubscriptionId>,
+        rows_max: u32,
+    ) -> Result<Vec<AccessFacts>, StoreError> {
+        access::access_facts(self, ended_before, after.as_ref(), rows_max)
+    }
+
+    async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError> {
+        access::record_access(self, changes)
+    }
+
+    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<ClaimableRow>, StoreError> {
+        read::claimable(self, after.as_deref(), rows_max)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        read::backlog(self)
+    }
+
+    async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {
+        runs::runs(self, rows_max)
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        runs::run(self, id)
+    }
+
+    async fn needs_person(&self, rows_max: u32) -> Result<Vec<RenewalRow>, StoreError> {
+        read::needs_person(self, rows_max)
+    }
+
+    async fn timeline(&self, id: &str) -> Result<Option<Timeline>, StoreError> {
+        read::timeline(self, id)
+    }
+}

@@ -1,0 +1,155 @@
+//! The tables, and how rows of them are found. What may be written into them is in `constraints`: other modules see the
+//! constrained tables through methods that only read.
+
+use super::rows::{Attempt, BillingKey, Customer, Event, Installed, Plan, Renewal, Retired, Run, Seen, Subscription};
+use super::table::{Table, Undo};
+use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::store::Paused;
+use chrono::{DateTime, Utc};
+
+mod constraints;
+mod outside;
+
+/// What makes a sight of a payment the same sight: payment id, status, sum given back, verified, seen by.
+type Sight = (String, String, i64, bool, String);
+
+/// All tables, and the indexes that keep their constraints.
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    pub installation: Table<(), Installed>,
+    /// No row while charging may run.
+    pub paused: Table<(), Paused>,
+    pub retired: Table<PaymentId, Retired>,
+    pub runs: Table<RunId, Run>,
+    plans: Table<String, Plan>,
+    customers: Table<String, Customer>,
+    billing_keys: Table<String, BillingKey>,
+    subscriptions: Table<String, Subscription>,
+    renewals: Table<RenewalId, Renewal>,
+    periods: Table<(SubscriptionId, DateTime<Utc>), RenewalId>,
+    payment_ids: Table<PaymentId, RenewalId>,
+    attempts: Table<AttemptId, Attempt>,
+    numbers: Table<(RenewalId, u32), AttemptId>,
+    open: Table<RenewalId, AttemptId>,
+    idempotency_keys: Table<String, AttemptId>,
+    payments: Table<String, Seen>,
+    /// By the order in which they were seen.
+    observations: Table<usize, Seen>,
+    sights: Table<Sight, usize>,
+    events: Table<EventId, Event>,
+    told: Table<String, EventId>,
+}
+
+impl Tables {
+    fn all(&mut self) -> [&mut dyn Undo; 20] {
+        [
+            &mut self.installation,
+            &mut self.paused,
+            &mut self.retired,
+            &mut self.runs,
+            &mut self.plans,
+            &mut self.customers,
+            &mut self.billing_keys,
+            &mut self.subscriptions,
+            &mut self.renewals,
+            &mut self.periods,
+            &mut self.payment_ids,
+            &mut self.attempts,
+            &mut self.numbers,
+            &mut self.open,
+            &mut self.idempotency_keys,
+            &mut self.payments,
+            &mut self.observations,
+            &mut self.sights,
+            &mut self.events,
+            &mut self.told,
+        ]
+    }
+
+    pub fn commit(&mut self) {
+        self.all().into_iter().for_each(Undo::commit);
+    }
+
+    pub fn rollback(&mut self) {
+        self.all().into_iter().for_each(Undo::rollback);
+    }
+
+    pub fn plans(&self) -> &Table<String, Plan> {
+        &self.plans
+    }
+
+    pub fn customers(&self) -> &Table<String, Customer> {
+        &self.customers
+    }
+
+    pub fn billing_keys(&self) -> &Table<String, BillingKey> {
+        &self.billing_keys
+    }
+
+    pub fn subscriptions(&self) -> &Table<String, Subscription> {
+        &self.subscriptions
+    }
+
+    pub fn renewals(&self) -> &Table<RenewalId, Renewal> {
+        &self.renewals
+    }
+
+    pub fn attempts(&self) -> &Table<AttemptId, Attempt> {
+        &self.attempts
+    }
+
+    pub fn payments(&self) -> &Table<String, Seen> {
+        &self.payments
+    }
+
+    pub fn observations(&self) -> &Table<usize, Seen> {
+        &self.observations
+    }
+
+    pub fn events(&self) -> &Table<EventId, Event> {
+        &self.events
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused.has(&())
+    }
+
+    /// A subscription and its plan, as the API service reads them.
+    pub fn subscription(&self, id: &SubscriptionId) -> Option<&Subscription> {
+        self.subscriptions.get(id.as_str())
+    }
+
+    /// The renewal of a subscription from `period_start`.
+    pub fn renewal_from(&self, subscription: &str, period_start: DateTime<Utc>) -> Option<&Renewal> {
+        let key = (SubscriptionId::from(subscription), period_start);
+        self.periods.get(&key).and_then(|id| self.renewals.get(id))
+    }
+
+    /// All keys of a customer, the newest first.
+    pub fn keys_of(&self, customer: &str) -> Vec<&BillingKey> {
+        let mut keys: Vec<&BillingKey> = self.billing_keys.iter().filter(|key| key.customer_id == customer).collect();
+        keys.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        keys
+    }
+
+    pub fn has_usable_key(&self, customer: &str) -> bool {
+        self.billing_keys.iter().any(|key| key.customer_id == customer && key.is_usable())
+    }
+
+    /// All attempts of a renewal, the oldest first.
+    pub fn attempts_of(&self, renewal: RenewalId) -> impl Iterator<Item = &Attempt> {
+        let ids = self.numbers.range((renewal, 0)..=(renewal, u32::MAX));
+        ids.filter_map(|id| self.attempts.get(id))
+    }
+
+    /// Open attempts with their renewals and subscriptions.
+    pub fn open_attempts(&self) -> impl Iterator<Item = (&Attempt, &Renewal, &Subscription)> {
+        self.open.iter().filter_map(|id| self.whole(self.attempts.get(id)?))
+    }
+
+    /// An attempt with its renewal and its subscription.
+    pub fn whole<'t>(&'t self, attempt: &'t Attempt) -> Option<(&'t Attempt, &'t Renewal, &'t Subscription)> {
+        let renewal = self.renewals.get(&attempt.renewal_id)?;
+        Some((attempt, renewal, self.subscription(&renewal.subscription_id)?))
+    }
+}

@@ -1,0 +1,275 @@
+//! The auditor: holds the gateway's ledger against what the API service can read, and against what it did itself. It
+//! knows nothing of how renewals are decided, on purpose: an error there must not be repeated here.
+
+use super::facts::{Charge, Facts, Renewal, Truth};
+use std::collections::{BTreeMap, BTreeSet};
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+/// Seoul is nine hours ahead, all year.
+const SEOUL: i64 = 9 * HOUR;
+
+/// What the auditor remembers between two looks.
+#[derive(Default)]
+pub struct Auditor {
+    /// Where each subscription's paid time ended when the world began.
+    pub first_ends: BTreeMap<String, i64>,
+    /// Cancelled subscriptions, with the attempts that each of their renewals had by then.
+    pub canceled: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Every price that was ever asked.
+    pub prices: BTreeSet<i64>,
+    /// Where each subscription's period was last seen to end, and since when.
+    pub ends: BTreeMap<String, (i64, i64)>,
+    /// Look-ups may be behind: a decline can be told although the money has just been taken.
+    pub reads_are_behind: bool,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub promise: &'static str,
+    pub what: String,
+}
+
+impl Auditor {
+    /// The API service cancelled, and its commit is done.
+    pub fn canceled(&mut self, subscription: &str, facts: &Facts) {
+        let attempts = facts.renewals.iter().filter(|renewal| renewal.subscription_id == subscription);
+        let attempts = attempts.map(|renewal| (renewal.id.clone(), renewal.attempt_count)).collect();
+        self.canceled.insert(subscription.to_owned(), attempts);
+    }
+
+    pub fn changed_their_mind(&mut self, subscription: &str) {
+        self.canceled.remove(subscription);
+    }
+
+    /// An older database was put back: what it has forgotten cannot be held against it.
+    pub fn restored(&mut self, facts: &Facts) {
+        self.canceled.clear();
+        self.ends.clear();
+        let canceled = facts.subscriptions.iter().filter(|subscription| subscription.cancel_at_period_end);
+        for subscription in canceled {
+            self.canceled(&subscription.id, facts);
+        }
+    }
+
+    /// What must hold at every moment.
+    ///
+    /// `planned_since` is when the last but one run began that did all its work.
+    pub fn look(&mut self, facts: &Facts, truth: &Truth, now: i64, planned_since: Option<i64>) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for subscription in &facts.subscriptions {
+            let end = subscription.current_period_end;
+            let known = self.ends.get(&subscription.id).is_some_and(|(known, _)| *known == end);
+            if !known {
+                self.ends.insert(subscription.id.clone(), (end, now));
+            }
+        }
+        self.nothing_lost(facts, planned_since, &mut found);
+        at_most_once(truth, &mut found);
+        self.never_early(truth, &mut found);
+        self.right_money(facts, truth, &mut found);
+        self.nothing_after_cancel(facts, &mut found);
+        self.access_follows_money(facts, truth, &mut found);
+        self.no_invented_decline(facts, truth, &mut found);
+        found
+    }
+
+    /// What must hold when all faults are over and there was time to recover.
+    pub fn look_at_the_end(&mut self, facts: &Facts, truth: &Truth, now: i64) -> Vec<Violation> {
+        let mut found = self.look(facts, truth, now, Some(now - DAY));
+        everything_recorded(facts, truth, &mut found);
+        nothing_stuck(facts, now, &mut found);
+        found
+    }
+
+    /// Each period that became due has a renewal that says what became of it, as soon as two whole runs have passed.
+    fn nothing_lost(&self, facts: &Facts, planned_since: Option<i64>, found: &mut Vec<Violation>) {
+        let Some(planned_since) = planned_since else { return };
+        let known: BTreeSet<(&str, i64)> =
+            facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
+        for (subscription, (end, seen)) in &self.ends {
+            let due = due_at(*end).max(*seen);
+            if due < planned_since && !known.contains(&(subscription.as_str(), *end)) {
+                found.push(broken("nothing lost", format!("nobody renews {subscription} from {end}")));
+            }
+        }
+    }
+
+    fn never_early(&self, truth: &Truth, found: &mut Vec<Violation>) {
+        for charge in &truth.charges {
+            let Some((_, period_start)) = &charge.purpose else { continue };
+            if charge.at < due_at(*period_start) {
+                found.push(broken("nothing early", format!("{} was charged at {}", charge.payment_id, charge.at)));
+            }
+        }
+    }
+
+    /// A paid renewal is backed by a charge of its own id and amount, and nobody pays a price that was never asked.
+    fn right_money(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+        let charges: BTreeMap<&str, &Charge> =
+            truth.charges.iter().map(|charge| (charge.payment_id.as_str(), charge)).collect();
+        let payments: BTreeMap<&str, _> =
+            facts.payments.iter().map(|payment| (payment.payment_id.as_str(), payment)).collect();
+        for renewal in facts.renewals.iter().filter(|renewal| renewal.state == "paid") {
+            let paid = payments.get(renewal.payment_id.as_str()).is_some_and(|payment| payment.verified);
+            let taken = charges.get(renewal.payment_id.as_str()).is_some_and(|charge| {
+                Some(charge.amount) == renewal.amount && charge.purpose == Some(purpose(renewal))
+            });
+            // Money under an id that was given up settles its renewal too.
+            let earlier = || {
+                truth.charges.iter().any(|charge| {
+                    charge.purpose == Some(purpose(renewal))
+                        && Some(charge.amount) == renewal.amount
+                        && payments.get(charge.payment_id.as_str()).is_some_and(|payment| payment.verified)
+                })
+            };
+            if !(paid && taken || earlier()) {
+                found.push(broken(
+                    "no phantom",
+                    format!("{} is paid, and the ledger has no such charge", renewal.payment_id),
+                ));
+            }
+        }
+        for payment in facts.payments.iter().filter(|payment| payment.verified) {
+            let charge = charges.get(payment.payment_id.as_str());
+            if charge.is_none_or(|charge| Some(charge.amount) != payment.amount) {
+                found
+                    .push(broken("conservation", format!("{} is verified, and not in the ledger", payment.payment_id)));
+            }
+        }
+        for renewal in &facts.renewals {
+            if renewal.amount.is_some_and(|amount| !self.prices.contains(&amount)) {
+                found.push(broken("right money", format!("{} costs {:?}", renewal.payment_id, renewal.amount)));
+            }
+        }
+    }
+
+    fn nothing_after_cancel(&self, facts: &Facts, found: &mut Vec<Violation>) {
+        for renewal in &facts.renewals {
+            let Some(attempts) = self.canceled.get(&renewal.subscription_id) else { continue };
+            let before = attempts.get(&renewal.id).copied().unwrap_or(0);
+            if renewal.attempt_count > before {
+                let what = format!("{}: {} attempts after {before}", renewal.payment_id, renewal.attempt_count);
+                found.push(broken("nothing after a cancellation", what));
+            }
+        }
+    }
+
+    /// The paid time is a chain of periods from where it began, each with a charge behind it.
+    fn access_follows_money(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+        let taken: BTreeSet<&(String, i64)> =
+            truth.charges.iter().filter_map(|charge| charge.purpose.as_ref()).collect();
+        let periods: BTreeMap<(&str, i64), Option<i64>> = facts
+            .renewals
+            .iter()
+            .map(|renewal| ((renewal.subscription_id.as_str(), renewal.period_start), renewal.period_end))
+            .collect();
+        for subscription in &facts.subscriptions {
+            let Some(first) = self.first_ends.get(&subscription.id) else { continue };
+            let mut end = *first;
+            while end < subscription.current_period_end {
+                let next = periods.get(&(subscription.id.as_str(), end)).copied().flatten();
+                if !taken.contains(&(subscription.id.clone(), end)) || next.is_none_or(|next| next <= end) {
+                    found.push(broken("access follows money", format!("{} has {end} for nothing", subscription.id)));
+                    break;
+                }
+                end = next.unwrap_or(end);
+            }
+        }
+    }
+
+    /// Nobody is told of a decline that the gateway did not decline, nor twice of one.
+    fn no_invented_decline(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+        let mut real: BTreeMap<&(String, i64), usize> = BTreeMap::new();
+        truth.declines.iter().filter_map(|decline| decline.purpose.as_ref()).for_each(|purpose| {
+            *real.entry(purpose).or_default() += 1;
+        });
+        let charged: BTreeMap<&(String, i64), i64> =
+            truth.charges.iter().filter_map(|charge| Some((charge.purpose.as_ref()?, charge.at))).collect();
+        let renewals: BTreeMap<&str, &Renewal> =
+            facts.renewals.iter().map(|renewal| (renewal.id.as_str(), renewal)).collect();
+        let mut told: BTreeMap<(String, i64), usize> = BTreeMap::new();
+        let mut attempts = BTreeSet::new();
+        for decline in &facts.declines {
+            let Some(renewal) = renewals.get(decline.renewal_id.as_str()) else { continue };
+            if !attempts.insert(&decline.attempt_id) {
+                found.push(broken("one notice", format!("{}: told twice", renewal.payment_id)));
+            }
+            // A billing key that the gateway knows no more is a decline without a transaction.
+            if decline.pg_code.is_none() {
+                continue;
+            }
+            let purpose = purpose(renewal);
+            let before = charged.get(&purpose).is_some_and(|at| *at < decline.at);
+            if before && !self.reads_are_behind {
+                found.push(broken(
+                    "no false notice",
+                    format!("{} was paid before its decline was told", renewal.payment_id),
+                ));
+            }
+            *told.entry(purpose).or_default() += 1;
+        }
+        for (purpose, count) in told {
+            let real = real.get(&purpose).copied().unwrap_or(0);
+            if count > real {
+                found.push(broken("no invented decline", format!("{purpose:?}: {count} told, {real} real")));
+            }
+        }
+    }
+}
+
+/// For one period of one subscription the gateway takes money at most once.
+fn at_most_once(truth: &Truth, found: &mut Vec<Violation>) {
+    let mut seen: BTreeMap<&(String, i64), &str> = BTreeMap::new();
+    for charge in &truth.charges {
+        let Some(purpose) = &charge.purpose else { continue };
+        if let Some(other) = seen.insert(purpose, &charge.payment_id) {
+            found.push(broken("at most once", format!("{purpose:?} by {other} and {}", charge.payment_id)));
+        }
+    }
+}
+
+/// Every charge of the ledger is in our payments, with its sum.
+fn everything_recorded(facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+    let payments: BTreeMap<&str, _> =
+        facts.payments.iter().map(|payment| (payment.payment_id.as_str(), payment)).collect();
+    for charge in &truth.charges {
+        match payments.get(charge.payment_id.as_str()) {
+            None => found.push(broken("everything recorded", format!("{} of {}", charge.payment_id, charge.amount))),
+            Some(payment) if payment.amount != Some(charge.amount) => {
+                found.push(broken("conservation", format!("{}: {:?}", charge.payment_id, payment.amount)));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn nothing_stuck(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
+    for renewal in &facts.renewals {
+        let is_late = renewal.next_attempt_at.is_some_and(|at| at < now - 2 * DAY);
+        let stuck = match renewal.state.as_str() {
+            "charging" | "unknown" => true,
+            "due" => is_late,
+            _ => false,
+        };
+        if stuck {
+            found.push(broken("nothing stuck", format!("{} is {}", renewal.payment_id, renewal.state)));
+        }
+    }
+}
+
+/// The beginning of the day before the period begins, in Seoul.
+fn due_at(period_start: i64) -> i64 {
+    let local = period_start + SEOUL;
+    local - local.rem_euclid(DAY) - DAY - SEOUL
+}
+
+fn purpose(renewal: &Renewal) -> (String, i64) {
+    (renewal.subscription_id.clone(), renewal.period_start)
+}
+
+fn broken(promise: &'static str, what: String) -> Violation {
+    Violation { promise, what }
+}

@@ -1,0 +1,283 @@
+//! The database as a worker sees it: commits that fail, commits whose answer is lost, and a process that dies or stops
+//! just before one or just after it.
+
+use super::bugs::Bug;
+use super::office::{Machine, Office};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use renewd::clock::Clock;
+use renewd::domain::access::{AccessChange, AccessFacts};
+use renewd::domain::charge::Attempt;
+use renewd::domain::claim::RenewalChange;
+use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
+use renewd::domain::ids::{PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::renewal::State;
+use renewd::domain::settlement::{PaymentRecord, Settlement};
+use renewd::domain::waiting::WaitingFacts;
+use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use renewd::store::{
+    ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
+    Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
+};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub struct Storage {
+    pub office: Arc<Office>,
+    pub machine: Arc<Machine>,
+    pub inner: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub bug: Option<Bug>,
+    /// Claims that nobody settled yet, whoever holds them: for the bug that hands them out twice.
+    pub held: Held,
+}
+
+/// Attempts by their renewals.
+pub type Held = Arc<Mutex<HashMap<RenewalId, Committed<Attempt>>>>;
+
+/// What can change a row.
+const WRITES: [&str; 13] = [
+    "set switch",
+    "open run",
+    "close run",
+    "plan",
+    "change",
+    "claim",
+    "give back",
+    "take over",
+    "settle",
+    "late",
+    "observe",
+    "access",
+    "refund",
+];
+
+type Stored<T> = Result<T, StoreError>;
+
+impl Storage {
+    /// One statement or transaction, with all that can happen around it.
+    async fn at<T>(&self, name: &'static str, work: impl Future<Output = Stored<T>>) -> Stored<T> {
+        let office = &self.office;
+        office.travel(&self.machine).await;
+        if office.is_database_away() || office.strikes(office.swarm.lost_before) {
+            office.note("database away", self.machine.number, || name.to_owned());
+            return Err(away());
+        }
+        let done = office.real(work).await;
+        if WRITES.contains(&name) {
+            office.changed();
+        }
+        office.note(name, self.machine.number, || done.as_ref().err().map(ToString::to_string).unwrap_or_default());
+        if office.strikes(office.swarm.lost_after) {
+            office.note("acknowledgement lost", self.machine.number, || name.to_owned());
+            return Err(away());
+        }
+        office.travel(&self.machine).await;
+        done
+    }
+
+    fn is(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// The bug of a claim that is not checked: what others hold is handed out once more.
+    fn also_held(&self, claimed: &mut Claimed) {
+        let mut held = self.held.lock().unwrap();
+        for attempt in &claimed.attempts {
+            held.insert(attempt.get().renewal.id, attempt.clone());
+        }
+        let mine: Vec<RenewalId> = claimed.attempts.iter().map(|attempt| attempt.get().renewal.id).collect();
+        let mut others: Vec<_> = held.values().filter(|attempt| !mine.contains(&attempt.get().renewal.id)).collect();
+        others.sort_by_key(|attempt| attempt.get().renewal.id.0);
+        claimed.attempts.extend(others.into_iter().cloned());
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Unreachable(sqlx::Error::PoolTimedOut)
+}
+
+#[async_trait]
+impl Store for Storage {
+    async fn now(&self) -> Stored<DateTime<Utc>> {
+        let now = self.at("now", self.inner.now()).await?;
+        Ok(if self.is(Bug::WorkerClockDue) { self.clock.now() } else { now })
+    }
+
+    async fn check_schema(&self) -> Stored<()> {
+        self.inner.check_schema().await
+    }
+
+    async fn migrate(&self, key: Option<secrecy::SecretString>) -> Stored<Migrated> {
+        self.inner.migrate(key).await
+    }
+
+    async fn installation(&self) -> Stored<Installation> {
+        self.inner.installation().await
+    }
+
+    async fn pin(&self, wanted: &Pinned) -> Stored<Pinned> {
+        self.inner.pin(wanted).await
+    }
+
+    async fn switch(&self) -> Stored<Switch> {
+        self.at("switch", self.inner.switch()).await
+    }
+
+    async fn set_switch(&self, switch: &Switch) -> Stored<()> {
+        self.at("set switch", self.inner.set_switch(switch)).await
+    }
+
+    async fn import(&self, batch: ImportBatch) -> Stored<()> {
+        self.inner.import(batch).await
+    }
+
+    async fn known_ids(&self, ids: &ImportRefs) -> Stored<ImportRefs> {
+        self.inner.known_ids(ids).await
+    }
+
+    async fn open_run(&self, run: &NewRun) -> Stored<()> {
+        self.at("open run", self.inner.open_run(run)).await
+    }
+
+    async fn close_run(&self, run: &ClosedRun) -> Stored<()> {
+        self.at("close run", self.inner.close_run(run)).await
+    }
+
+    async fn due_facts(&self, page: &DuePage) -> Stored<Vec<SubscriptionFacts>> {
+        self.at("due facts", self.inner.due_facts(page)).await
+    }
+
+    async fn record_plan(&self, run: RunId, page: &[PlannedRenewal]) -> Stored<Vec<RenewalId>> {
+        if self.is(Bug::PlanSkipsOnError) && page.iter().any(|planned| planned.state == State::Review) {
+            return Ok(Vec::new());
+        }
+        let mut page = page.to_vec();
+        if self.is(Bug::RandomIdPersisted) {
+            for planned in &mut page {
+                planned.payment_id = PaymentId(format!("rn{:032}", self.office.between(0, i64::MAX)));
+            }
+        }
+        self.at("plan", self.inner.record_plan(run, &page)).await
+    }
+
+    async fn waiting_facts(
+        &self,
+        after: Option<RenewalId>,
+        over_before: DateTime<Utc>,
+        rows_max: u32,
+    ) -> Stored<Vec<WaitingFacts>> {
+        let mut facts = self.at("waiting facts", self.inner.waiting_facts(after, over_before, rows_max)).await?;
+        if self.is(Bug::CancelNotChecked) {
+            facts.iter_mut().for_each(|facts| facts.cancel_at_period_end = false);
+        }
+        Ok(facts)
+    }
+
+    async fn change_renewals(&self, changes: &[RenewalChange]) -> Stored<Vec<RenewalId>> {
+        self.at("change", self.inner.change_renewals(changes)).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest, decide: ClaimDecider) -> Stored<Claimed> {
+        let decide: ClaimDecider = if self.is(Bug::CancelNotChecked) {
+            Arc::new(move |facts| {
+                let mut facts = facts.clone();
+                facts.cancel_at_period_end = false;
+                decide(&facts)
+            })
+        } else {
+            decide
+        };
+        let mut claimed = self.at("claim", self.inner.claim(request, decide)).await?;
+        if self.is(Bug::ClaimNotChecked) {
+            self.also_held(&mut claimed);
+        }
+        for attempt in &claimed.attempts {
+            let attempt = attempt.get();
+            self.office.note("claimed", self.machine.number, || {
+                format!("{} {}", attempt.renewal.subscription_id, attempt.idempotency_key)
+            });
+        }
+        Ok(claimed)
+    }
+
+    async fn give_back(&self, given: &[GivenBack]) -> Stored<()> {
+        self.at("give back", self.inner.give_back(given)).await
+    }
+
+    async fn take_over(&self, rows_max: u32, lease: Duration, claims_max: u32) -> Stored<Vec<TakenOver>> {
+        if self.is(Bug::NoRecovery) {
+            return Ok(Vec::new());
+        }
+        self.at("take over", self.inner.take_over(rows_max, lease, claims_max)).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Stored<Settled> {
+        if self.is(Bug::ClaimNotChecked) {
+            let mut held = self.held.lock().unwrap();
+            batch.iter().for_each(|settlement| drop(held.remove(&settlement.renewal_id)));
+        }
+        let settled = self.at("settle", self.inner.settle(batch)).await?;
+        for settlement in batch {
+            let lost = settled.fence_lost.contains(&settlement.renewal_id);
+            self.office.note(if lost { "fence lost" } else { "settled" }, self.machine.number, || {
+                format!("{} {}", settlement.renewal_id, settlement.state.as_str())
+            });
+        }
+        Ok(settled)
+    }
+
+    async fn late_facts(&self, rows_max: u32) -> Stored<Vec<LateFacts>> {
+        if self.is(Bug::NoLateSweep) {
+            return Ok(Vec::new());
+        }
+        self.at("late facts", self.inner.late_facts(rows_max)).await
+    }
+
+    async fn record_late(&self, changes: &[LateChange]) -> Stored<()> {
+        self.at("late", self.inner.record_late(changes)).await
+    }
+
+    async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Stored<()> {
+        self.at("observe", self.inner.observe(seen)).await
+    }
+
+    async fn access_facts(
+        &self,
+        ended_before: DateTime<Utc>,
+        after: Option<SubscriptionId>,
+        rows_max: u32,
+    ) -> Stored<Vec<AccessFacts>> {
+        self.at("access facts", self.inner.access_facts(ended_before, after, rows_max)).await
+    }
+
+    async fn record_access(&self, changes: &[AccessChange]) -> Stored<Vec<SubscriptionId>> {
+        self.at("access", self.inner.record_access(changes)).await
+    }
+
+    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {
+        self.inner.claimable(after, rows_max).await
+    }
+
+    async fn backlog(&self) -> Stored<Backlog> {
+        self.at("backlog", self.inner.backlog()).await
+    }
+
+    async fn runs(&self, rows_max: u32) -> Stored<Vec<RunRow>> {
+        self.inner.runs(rows_max).await
+    }
+
+    async fn run(&self, id: RunId) -> Stored<Option<RunRow>> {
+        self.inner.run(id).await
+    }
+
+    async fn needs_person(&self, rows_max: u32) -> Stored<Vec<RenewalRow>> {
+        self.inner.needs_person(rows_max).await
+    }
+
+    async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {
+        self.inner.timeline(id).await
+    }
+}

@@ -1,0 +1,361 @@
+//! A world under one seed: workers that die and stop, a gateway that misbehaves, an API service that changes its mind,
+//! and an auditor who looks after every step.
+
+use super::auditor::{Auditor, Violation};
+use super::bugs::{Bug, Mask};
+use super::database::{Change, Database};
+use super::facts::{Charge, Decline, Truth};
+use super::happening::{Business, Happening};
+use super::office::Office;
+use super::population::{self, Population};
+use super::process::{Process, Site};
+use super::swarm::Swarm;
+use super::time::{DAY, Event, HOUR, MINUTE, SECOND, Time};
+use super::weather;
+use renewd::gateway::simulator::{ChargeCall, GatewayModel, ModelSettings, Step};
+use renewd::store::Switch;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Midnight in Seoul, on a Monday.
+pub const START: &str = "2026-01-05T00:00:00+09:00";
+
+/// How long faults are over before the last look.
+const CALM_DAYS: i64 = 14;
+
+/// What became of a world.
+pub struct Ended {
+    pub violations: Vec<Violation>,
+    /// The same for every replay of the seed.
+    pub digest: u64,
+    pub counts: BTreeMap<&'static str, u64>,
+    pub charges: usize,
+    pub renewals: usize,
+}
+
+/// How often the auditor looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    AfterEveryStep,
+    Daily,
+}
+
+pub struct World<D: Database> {
+    office: Arc<Office>,
+    database: D,
+    site: Site,
+    processes: Vec<Process>,
+    auditor: Auditor,
+    population: Population,
+    truth: Truth,
+    looked_at: u64,
+    look: Look,
+    calm_from: i64,
+    violations: Vec<Violation>,
+}
+
+/// The parts that a world is built from.
+pub struct Plan {
+    pub swarm: Swarm,
+    pub bug: Option<Bug>,
+    pub look: Look,
+    /// Prints what happens.
+    pub told: bool,
+}
+
+impl<D: Database> World<D> {
+    pub async fn new(plan: Plan, open: impl AsyncFnOnce(&Time) -> D) -> Self {
+        let swarm = plan.swarm;
+        let time = Time::starting_at(START.parse().unwrap());
+        let model = GatewayModel::new(ModelSettings {
+            seed: swarm.seed,
+            transactions_max: swarm.transactions_max,
+            latency: std::time::Duration::from_millis(swarm.latency),
+            races: swarm.races,
+            ..ModelSettings::default()
+        });
+        let database = open(&time).await;
+        let office = Office::new(swarm.clone(), time, model.unwrap(), plan.told);
+        let population = Population::of(&swarm);
+        population.move_in(&*database.store(), &office).await;
+        let auditor = Auditor {
+            first_ends: population.first_ends(),
+            prices: population.prices(),
+            reads_are_behind: swarm.stale > 0.0 || swarm.late_approval > 0.0,
+            ..Auditor::default()
+        };
+        let mask = Arc::new(Mask::new(plan.bug));
+        let site = Site::new(Arc::clone(&office), database.open(), mask);
+        let processes = (0..swarm.workers).map(|number| Process::start(&site, number, 0)).collect();
+        let calm_from = swarm.end(office.time.micros());
+        let world = Self {
+            office,
+            database,
+            site,
+            processes,
+            auditor,
+            population,
+            truth: Truth::default(),
+            looked_at: 0,
+            look: plan.look,
+            calm_from,
+            violations: Vec::new(),
+        };
+        weather::begin(&world.office);
+        world.plan_troubles();
+        world
+    }
+
+    /// Runs to the end, or to the first broken promise.
+    pub async fn run(mut self) -> Ended {
+        let end = self.calm_from + CALM_DAYS * DAY;
+        loop {
+            self.run_processes().await;
+            if !self.violations.is_empty() {
+                break;
+            }
+            match self.office.time.next(end) {
+                Some(Event::Wake(waker)) => waker.wake(),
+                Some(Event::Happens(happening)) => self.happens(*happening).await,
+                None => break,
+            }
+        }
+        let facts = self.database.facts().await;
+        if self.violations.is_empty() {
+            self.read_ledger();
+            self.violations = self.auditor.look_at_the_end(&facts, &self.truth, end);
+        }
+        Ended {
+            digest: self.office.digest(),
+            counts: self.office.counts(),
+            charges: self.office.model().ledger().charges().len(),
+            renewals: facts.renewals.len(),
+            violations: self.violations,
+        }
+    }
+
+    /// Lets every process that is ready and not stopped run until it waits for time to pass.
+    async fn run_processes(&mut self) {
+        loop {
+            let now = self.office.time.micros();
+            let Some(number) = self.processes.iter().position(|process| process.can_run(now)) else { return };
+            self.processes[number].step(&self.office).await;
+            if self.processes[number].was_killed() {
+                self.kill(number);
+            }
+            if self.look == Look::AfterEveryStep {
+                self.audit().await;
+            }
+        }
+    }
+
+    fn kill(&mut self, number: usize) {
+        self.office.note("killed", number, String::new);
+        self.processes[number].stop();
+        self.office.time.after(self.office.between(SECOND, 60 * MINUTE), Happening::Start(number));
+    }
+
+    async fn audit(&mut self) {
+        if self.looked_at == self.office.changes() || !self.violations.is_empty() {
+            return;
+        }
+        self.looked_at = self.office.changes();
+        let facts = self.database.facts().await;
+        self.read_ledger();
+        let planned_since = self.office.last_completed(2);
+        self.violations = self.auditor.look(&facts, &self.truth, self.office.time.micros(), planned_since);
+    }
+
+    async fn happens(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrives(request) => {
+                let call = ChargeCall {
+                    payment_id: &request.payment_id,
+                    idempotency_key: Some(&request.idempotency_key),
+                    body: &request.body,
+                };
+                let step = self.office.model().charge(self.office.time.now(), &call);
+                match step {
+                    Step::Answered(reply) => {
+                        self.office.time.after(SECOND / 100, Happening::Answers(reply, request.answer));
+                    }
+                    Step::Approving { ticket, wait } => {
+                        let wait = i64::try_from(wait.as_micros()).unwrap();
+                        self.office.time.after(wait, Happening::Approves(ticket, request.answer));
+                    }
+                }
+                self.office.changed();
+            }
+            Happening::Approves(ticket, answer) => {
+                let reply = self.office.model().approve(self.office.time.now(), *ticket);
+                self.office.changed();
+                self.office.time.after(SECOND / 100, Happening::Answers(reply, answer));
+            }
+            Happening::Answers(reply, answer) => {
+                let lost = self.office.strikes(self.office.swarm.answer_lost);
+                if !lost {
+                    // Nobody may be waiting any more.
+                    let _ = answer.send(reply);
+                }
+            }
+            Happening::Kill(number) if self.processes[number].runs() && !self.office.is_calm() => self.kill(number),
+            Happening::Start(number) if !self.processes[number].runs() => {
+                let births = self.processes[number].births + 1;
+                self.processes[number] = Process::start(&self.site, number, births);
+            }
+            Happening::Kill(_) | Happening::Start(_) => {}
+            Happening::Business(business) => self.business(business).await,
+            Happening::DatabaseAway => self.office.set_database_away(!self.office.is_calm()),
+            Happening::DatabaseBack => self.office.set_database_away(false),
+            Happening::Copy(name) => self.database.copy(name).await,
+            Happening::Restore(name) => self.restore(name).await,
+            Happening::GatewayAway(away) => weather::away(&self.office, away),
+            Happening::Operations => self.operations().await,
+            Happening::Calm => {
+                self.office.calm_down();
+                self.office.set_database_away(false);
+                self.office.model().clear_rules();
+            }
+            Happening::Midnight => {
+                if self.look == Look::Daily {
+                    self.audit().await;
+                }
+                self.office.time.after(DAY, Happening::Midnight);
+            }
+        }
+    }
+
+    async fn business(&mut self, business: Business) {
+        if self.office.is_calm() {
+            return;
+        }
+        let change = match business {
+            Business::Cancel(number) => self.population.cancel(number, true),
+            Business::ChangeOfMind(number) => self.population.cancel(number, false),
+            Business::ChangePlan(number) => self.population.change_plan(number, &self.office),
+            Business::NewCard(number) => {
+                self.population.new_card(number, &*self.database.store()).await;
+                self.office.note("new card", number, String::new);
+                return;
+            }
+            Business::Price => self.population.change_price(&self.office),
+        };
+        self.office.note("the API service", 0, || format!("{change:?}"));
+        self.database.change(&change).await;
+        self.office.changed();
+        match change {
+            Change::Cancel { subscription, canceled: true } => {
+                let facts = self.database.facts().await;
+                self.auditor.canceled(&subscription, &facts);
+            }
+            Change::Cancel { subscription, canceled: false } => self.auditor.changed_their_mind(&subscription),
+            Change::Price { amount, .. } => drop(self.auditor.prices.insert(amount)),
+            Change::NextPlan { .. } => {}
+        }
+    }
+
+    /// The processes die with their connections, and the database is what it was.
+    async fn restore(&mut self, name: &'static str) {
+        if self.office.is_calm() {
+            return;
+        }
+        for number in 0..self.processes.len() {
+            if self.processes[number].runs() {
+                self.kill(number);
+            }
+        }
+        if self.database.restore(name).await {
+            self.office.note("restored", 0, || name.to_owned());
+            self.site.reopen(self.database.open());
+            self.office.changed();
+            let facts = self.database.facts().await;
+            self.auditor.restored(&facts);
+        }
+    }
+
+    /// Somebody looks after what was held.
+    async fn operations(&mut self) {
+        let store = self.database.store();
+        if store.switch().await.is_ok_and(|switch| switch.paused.is_some()) {
+            self.office.note("resumed", 0, String::new);
+            store.set_switch(&Switch { paused: None }).await.unwrap();
+            self.office.changed();
+        }
+        self.office.time.after(6 * HOUR, Happening::Operations);
+    }
+
+    /// The ledger only grows: what is new is read.
+    fn read_ledger(&mut self) {
+        let mut model = self.office.model();
+        model.advance(self.office.time.now());
+        let purpose = |payment_id: &str| population::purpose(model.record(payment_id)?.custom_data.as_deref()?);
+        let (ledger, truth) = (model.ledger(), &mut self.truth);
+        for charge in &ledger.charges()[truth.charges.len()..] {
+            truth.charges.push(Charge {
+                payment_id: charge.payment_id.clone(),
+                amount: charge.amount,
+                at: charge.at.timestamp_micros(),
+                purpose: charge.subscription.as_ref().and_then(|_| purpose(&charge.payment_id)),
+            });
+        }
+        for decline in &ledger.declined()[truth.declines.len()..] {
+            truth.declines.push(Decline { purpose: purpose(&decline.payment_id) });
+        }
+        for given in &ledger.given_back()[truth.given_back.len()..] {
+            truth.given_back.push((given.payment_id.clone(), given.amount));
+        }
+    }
+
+    /// Everything that is known to go wrong is planned now, from the seed.
+    fn plan_troubles(&self) {
+        let (office, swarm) = (&self.office, &self.office.swarm);
+        let (start, days) = (office.time.micros(), swarm.days);
+        let at_random = |a_day: f64, happening: &mut dyn FnMut() -> Vec<(i64, Happening)>| {
+            for day in 0..days {
+                let mut left = a_day;
+                while left > 0.0 && office.strikes(left.min(1.0)) {
+                    let moment = day * DAY + office.between(0, DAY);
+                    happening().into_iter().for_each(|(later, what)| office.time.after(moment + later, what));
+                    left -= 1.0;
+                }
+            }
+        };
+        at_random(swarm.kills_a_day, &mut || {
+            vec![(0, Happening::Kill(usize::try_from(office.between(0, 3)).unwrap() % swarm.workers))]
+        });
+        at_random(swarm.outages_a_week / 7.0, &mut || {
+            vec![(0, Happening::DatabaseAway), (office.between(SECOND, 30 * MINUTE), Happening::DatabaseBack)]
+        });
+        at_random(swarm.failovers_a_week / 7.0, &mut || {
+            vec![
+                (0, Happening::Copy("failover")),
+                (office.between(SECOND, 30 * SECOND), Happening::Restore("failover")),
+            ]
+        });
+        for _ in 0..swarm.restores {
+            let moment = office.between(DAY, days * DAY - 2 * DAY);
+            office.time.after(moment, Happening::Copy("backup"));
+            office.time.after(moment + office.between(HOUR, 30 * HOUR), Happening::Restore("backup"));
+        }
+        if swarm.outage_hours > 0 {
+            let moment = office.between(0, days * DAY);
+            office.time.after(moment, Happening::GatewayAway(true));
+            office.time.after(moment + swarm.outage_hours * HOUR, Happening::GatewayAway(false));
+        }
+        for number in 0..swarm.subscriptions {
+            let kinds: [(f64, fn(usize) -> Business); 4] = [
+                (swarm.cancels, Business::Cancel),
+                (swarm.changes_of_mind, Business::ChangeOfMind),
+                (swarm.new_cards, Business::NewCard),
+                (swarm.plan_changes, Business::ChangePlan),
+            ];
+            for (a_day, what) in kinds {
+                at_random(a_day, &mut || vec![(0, Happening::Business(what(number)))]);
+            }
+        }
+        at_random(swarm.plan_changes, &mut || vec![(0, Happening::Business(Business::Price))]);
+        office.time.after(self.calm_from - start, Happening::Calm);
+        office.time.after(6 * HOUR, Happening::Operations);
+        office.time.after(DAY, Happening::Midnight);
+    }
+}
