@@ -16,6 +16,7 @@ mod clusters;
 mod config;
 mod crash;
 mod model;
+mod properties;
 mod protocol;
 #[path = "../simulation/mod.rs"]
 mod simulation;
