@@ -16,6 +16,8 @@ mod clusters;
 mod config;
 mod crash;
 mod faults;
+mod model;
+mod properties;
 mod protocol;
 #[path = "../simulation/mod.rs"]
 mod simulation;
