@@ -10,6 +10,7 @@
 //! | 3 | [`store`], [`gateway`], [`clock`], [`chance`] | the ports, and their adapters below them |
 //! | 2 | [`config`] | layers, typed settings, secrets |
 //! | 1 | [`domain`] | every decision; pure: no IO, no clock, no chance |
+//! | 1 | [`webhook`] | whether a message is really the gateway's; pure as well, and knows nothing of the others |
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -24,3 +25,4 @@ pub mod schedule;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

@@ -65,7 +65,8 @@ impl CustomData {
 
     /// Reads what came back; `None` for anything that renewd did not write.
     pub fn from_text(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        // A list of the values alone would be read too, and is not how renewd writes them.
+        serde_json::from_str(text).ok().filter(|_| text.trim_start().starts_with('{'))
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 /// A module names only modules of lower rank, and itself. The ports are apart although they share a floor.
 const RANKS: &[(&str, u8)] = &[
     ("domain", 10),
+    ("webhook", 10),
     ("config", 20),
     ("telemetry", 25),
     ("shutdown", 25),

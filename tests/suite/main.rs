@@ -15,6 +15,9 @@ mod cli;
 mod clusters;
 mod config;
 mod crash;
+mod faults;
+mod model;
+mod properties;
 mod protocol;
 mod reconcile;
 #[path = "../simulation/mod.rs"]

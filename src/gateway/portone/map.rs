@@ -3,7 +3,7 @@
 //! The status code never decides about a payment: a declined card is a 502, and so is a broken proxy. What decides is
 //! whether the body speaks PortOne's language; what does not is [`Answer::Unclear`] and proves nothing.
 
-use super::wire::{Cancelled, Charged, Problem, WireBillingKey, WirePage, WirePayment};
+use super::wire::{Cancelled, Charged, Object, Problem, WireBillingKey, WireCancellation, WirePage, WirePayment};
 use super::words::told;
 use crate::domain::charge::BillingKey;
 use crate::domain::payment::{ChannelType, Failure, LookUp, Payment, PaymentStatus};
@@ -23,7 +23,7 @@ pub struct Heard<'a> {
 
 impl Heard<'_> {
     fn problem(&self) -> Problem {
-        serde_json::from_slice(self.body).unwrap_or_default()
+        serde_json::from_slice::<Object<Problem>>(self.body).unwrap_or_default().0
     }
 
     fn told(&self, text: &str) -> String {
@@ -94,8 +94,8 @@ pub fn look_up(asked: &str, heard: &Heard<'_>) -> LookUp {
             _ => LookUp::Failed(failure_text(heard, &problem)),
         };
     }
-    match serde_json::from_slice::<WirePayment>(heard.body) {
-        Ok(wire) if wire.id.as_deref() == Some(asked) => LookUp::Found(Box::new(payment(wire, heard.hide))),
+    match serde_json::from_slice::<Object<WirePayment>>(heard.body) {
+        Ok(Object(wire)) if wire.id.as_deref() == Some(asked) => LookUp::Found(Box::new(payment(wire, heard.hide))),
         Ok(_) => LookUp::Failed("the gateway answered with another payment than the one asked for".to_owned()),
         Err(_) => LookUp::Failed(unreadable(heard)),
     }
@@ -108,7 +108,7 @@ pub fn look_up(asked: &str, heard: &Heard<'_>) -> LookUp {
 /// with its id and a status that nobody knows, so that somebody looks it up.
 pub fn page(heard: &Heard<'_>) -> Result<PaymentPage, GatewayError> {
     let wire: WirePage = read(heard)?;
-    let total = wire.page.and_then(|page| page.total_count).unwrap_or(wire.items.len() as u64);
+    let total = wire.page.and_then(|page| page.0.total_count).unwrap_or(wire.items.len() as u64);
     let items = wire.items.into_iter().filter_map(|item| list_item(item, heard.hide)).collect();
     Ok(PaymentPage { items, total })
 }
@@ -119,7 +119,7 @@ pub fn page(heard: &Heard<'_>) -> Result<PaymentPage, GatewayError> {
 /// When the gateway refused, or its answer cannot be read.
 pub fn cancellation(heard: &Heard<'_>) -> Result<CancellationStatus, GatewayError> {
     let wire: Cancelled = read(heard)?;
-    let status = wire.cancellation.and_then(|cancellation| cancellation.status).unwrap_or_default();
+    let status = wire.cancellation.and_then(|cancellation| cancellation.0.status).unwrap_or_default();
     match status.as_str() {
         "REQUESTED" => Ok(CancellationStatus::Requested),
         "SUCCEEDED" => Ok(CancellationStatus::Succeeded),
@@ -160,12 +160,13 @@ pub(super) fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 fn has_payment(body: &[u8]) -> bool {
-    serde_json::from_slice::<Charged>(body).is_ok_and(|charged| charged.payment.is_some())
+    serde_json::from_slice::<Object<Charged>>(body).is_ok_and(|charged| charged.0.payment.is_some())
 }
 
 fn read<T: serde::de::DeserializeOwned>(heard: &Heard<'_>) -> Result<T, GatewayError> {
     if heard.status == 200 {
-        return serde_json::from_slice(heard.body).map_err(|_| GatewayError::NoAnswer(unreadable(heard)));
+        let read = serde_json::from_slice::<Object<T>>(heard.body);
+        return read.map(|object| object.0).map_err(|_| GatewayError::NoAnswer(unreadable(heard)));
     }
     let problem = heard.problem();
     let kind = heard.kind(&problem);
@@ -206,9 +207,9 @@ fn list_item(item: serde_json::Value, hide: &[&str]) -> Option<Payment> {
 }
 
 fn payment(wire: WirePayment, hide: &[&str]) -> Payment {
-    let channel = wire.channel.unwrap_or_default();
-    let amount = wire.amount.unwrap_or_default();
-    let failure = wire.failure.unwrap_or_default();
+    let Object(channel) = wire.channel.unwrap_or_default();
+    let Object(amount) = wire.amount.unwrap_or_default();
+    let Object(failure) = wire.failure.unwrap_or_default();
     let key = wire.billing_key;
     let hide: Vec<&str> = hide.iter().copied().chain(key.as_deref()).collect();
     let clean = |text: Option<String>| text.map(|text| told(&text, &hide));
@@ -252,8 +253,8 @@ fn status(word: &str) -> PaymentStatus {
 }
 
 /// The larger of the two places that say what was given back: neither may hide a refund.
-fn cancelled(total: Option<i64>, cancellations: &[super::wire::WireCancellation]) -> i64 {
-    let succeeded = cancellations.iter().filter(|one| one.status.as_deref() == Some("SUCCEEDED"));
+fn cancelled(total: Option<i64>, cancellations: &[Object<WireCancellation>]) -> i64 {
+    let succeeded = cancellations.iter().map(|one| &one.0).filter(|one| one.status.as_deref() == Some("SUCCEEDED"));
     let sum = succeeded.filter_map(|one| one.total_amount).fold(0_i64, i64::saturating_add);
     total.unwrap_or(0).max(sum)
 }

@@ -4,8 +4,36 @@
 //! member that decides about money must have its documented type, else the whole answer is unreadable, which decides
 //! nothing; in the others a wrong type counts as absent.
 
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// What stands in an object. Without this a list of values would be read as the members in their order, and a list is
+/// nothing that PortOne says.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
+
+struct Members<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
 
 /// The answer to a charge; only whether `payment` is there matters.
 #[derive(Debug, Deserialize)]
@@ -36,8 +64,8 @@ pub(super) struct WirePayment {
     pub status: Option<String>,
     pub transaction_id: Option<String>,
     pub store_id: Option<String>,
-    pub channel: Option<WireChannel>,
-    pub amount: Option<WireAmount>,
+    pub channel: Option<Object<WireChannel>>,
+    pub amount: Option<Object<WireAmount>>,
     pub currency: Option<String>,
     pub billing_key: Option<String>,
     pub custom_data: Option<String>,
@@ -50,9 +78,9 @@ pub(super) struct WirePayment {
     #[serde(deserialize_with = "lenient")]
     pub failed_at: Option<String>,
     #[serde(deserialize_with = "lenient")]
-    pub failure: Option<WireFailure>,
+    pub failure: Option<Object<WireFailure>>,
     #[serde(deserialize_with = "lenient")]
-    pub cancellations: Option<Vec<WireCancellation>>,
+    pub cancellations: Option<Vec<Object<WireCancellation>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +125,7 @@ pub(super) struct WireCancellation {
 pub(super) struct WirePage {
     pub items: Vec<serde_json::Value>,
     #[serde(default)]
-    pub page: Option<WirePageInfo>,
+    pub page: Option<Object<WirePageInfo>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,7 +139,7 @@ pub(super) struct WirePageInfo {
 #[derive(Debug, Deserialize)]
 pub(super) struct Cancelled {
     #[serde(default)]
-    pub cancellation: Option<WireCancellation>,
+    pub cancellation: Option<Object<WireCancellation>>,
 }
 
 /// What a billing key's look-up says; the rest of it is not ours to know.
