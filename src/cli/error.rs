@@ -168,6 +168,10 @@ impl From<RunError> for CliError {
                 .because(error)
                 .money("nothing was charged")
                 .hint("set the clocks of the database server and of this machine (NTP), then run it again"),
+            error @ RunError::Gateway(_) => incomplete("not compared with the gateway")
+                .because(error)
+                .money("nothing was charged; what was found until then is settled")
+                .hint("see that the gateway's address and the API secret are right, then run it again"),
             error @ RunError::Illegal(_) => incomplete("a row stands where it cannot stand")
                 .because(error)
                 .money("its renewal was left as it is")

@@ -7,7 +7,9 @@ pub mod figures;
 pub mod import;
 pub mod migrate;
 pub mod output;
+pub mod pause;
 pub mod progress;
+pub mod reconcile;
 pub mod run;
 pub mod show;
 pub mod simulator;
@@ -63,6 +65,12 @@ pub enum Command {
     Status(status::Args),
     /// Everything about one subscription, renewal or payment, as a timeline.
     Show(show::Args),
+    /// Compare what the gateway lists with what is recorded, both ways; settle what is certain, show the rest. Charges nothing.
+    Reconcile(reconcile::Args),
+    /// The kill switch: no new charge starts anywhere until `resume`.
+    Pause(pause::Args),
+    /// Turn the kill switch off: charging goes on with the next run.
+    Resume(pause::Args),
     /// A PortOne V2 of our own on a loopback port, for rehearsals.
     Simulator(simulator::Args),
 }
@@ -121,6 +129,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Run(args) => run::run(&args, &app, &output, &shutdown).await,
         Command::Status(args) => status::run(&args, &app, &output).await,
         Command::Show(args) => show::run(&args, &app, &output).await,
+        Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,
+        Command::Pause(args) => pause::pause(&args, &app, &output).await,
+        Command::Resume(args) => pause::resume(&args, &app, &output).await,
         Command::Demo(_) | Command::Simulator(_) => Ok(()),
     }
 }

@@ -38,6 +38,10 @@ kinds! {
     PaymentRefunded = "payment.refunded",
     RunCompleted = "run.completed",
     RunFailed = "run.failed",
+    PaymentUnknown = "payment.unknown",
+    RestoreSuspected = "restore.suspected",
+    ChargingPaused = "charging.paused",
+    ChargingResumed = "charging.resumed",
 }
 
 /// An event as it is written. `dedupe` is unique: the same thing is told once, however often it is found out.

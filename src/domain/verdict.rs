@@ -2,6 +2,7 @@
 
 use super::charge::{Attempt, CustomData};
 use super::decline::Decline;
+use super::ids::{PaymentId, RenewalId};
 use super::payment::{LookUp, Payment, PaymentStatus};
 use super::policy::Policy;
 use super::settlement::PaymentRecord;
@@ -136,11 +137,12 @@ fn storable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect()
 }
 
-fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord {
+/// A payment as somebody saw it, without an order to compare it with: worth nothing but a look-up.
+pub fn as_seen(payment: &Payment, renewal_id: Option<RenewalId>) -> PaymentRecord {
     PaymentRecord {
-        payment_id: attempt.renewal.payment_id.clone(),
-        renewal_id: Some(attempt.renewal.id),
-        status: payment.status.as_str().to_owned(),
+        payment_id: PaymentId(storable(&payment.id)),
+        renewal_id,
+        status: storable(payment.status.as_str()),
         total: payment.total,
         cancelled: payment.cancelled,
         currency: payment.currency.as_deref().map(storable),
@@ -149,8 +151,13 @@ fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord
         pg_provider: payment.pg_provider.as_deref().map(storable),
         channel_type: payment.channel_type.map(|kind| kind.as_str().to_owned()),
         paid_at: payment.paid_at,
-        verified,
+        verified: false,
     }
+}
+
+fn record(attempt: &Attempt, payment: &Payment, verified: bool) -> PaymentRecord {
+    let payment_id = attempt.renewal.payment_id.clone();
+    PaymentRecord { payment_id, verified, ..as_seen(payment, Some(attempt.renewal.id)) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod backoff;
 mod channel;
 mod charge;
 mod close;
+pub mod control;
 mod drain;
 pub mod import;
 mod late;
@@ -18,8 +19,10 @@ mod pipeline;
 mod plan;
 pub mod preview;
 mod probe;
+pub mod reconcile;
 pub mod report;
 mod resolve;
+mod restore;
 pub mod run;
 mod settle;
 mod verify;
@@ -27,7 +30,7 @@ mod verify;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::domain::policy::Policy;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayError};
 use crate::store::{Store, StoreError};
 use limits::Limits;
 use std::sync::Arc;
@@ -74,6 +77,9 @@ pub enum RunError {
     /// The gateway's clock and the database's are too far apart to know what is due.
     #[error("the gateway's clock is {seconds} s ahead of the database's: nothing is charged until they agree")]
     ClockSkew { seconds: i64 },
+    /// The gateway could not list its payments: nothing can be compared.
+    #[error("the payments at the gateway cannot be compared with the database's: {0}")]
+    Gateway(#[from] GatewayError),
     /// A step that the state machine does not know: a bug, or a row edited by hand.
     #[error(transparent)]
     Illegal(#[from] crate::domain::renewal::Illegal),

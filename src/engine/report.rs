@@ -48,6 +48,8 @@ pub struct RunReport {
     pub stopped_channels: BTreeMap<String, String>,
     /// Still due when the run ended: not charged, and nothing lost.
     pub left_due: u64,
+    /// What the gateway took since the last run was compared with the database before anything was charged.
+    pub compared: bool,
     /// The kill switch was on.
     pub paused: bool,
     /// Why the run could not do all its work.
@@ -202,6 +204,10 @@ impl Report {
             "past_due" => report.past_due += 1,
             _ => report.downgraded += 1,
         }
+    }
+
+    pub fn compared(&self) {
+        self.lock().compared = true;
     }
 
     pub fn channel_stopped(&self, channel: &str, why: &str) {

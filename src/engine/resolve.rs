@@ -50,7 +50,7 @@ impl Engine {
             Verdict::Stale => age >= UNCERTAIN_UNTIL,
             _ => false,
         };
-        let outcome = if never_arrived && may_resend && self.policy.is_open_at(now) {
+        let outcome = if never_arrived && may_resend && !run.looks_only && self.policy.is_open_at(now) {
             let outcome = self.charge(run, paces, &attempt, claimed).await;
             self.watch_channel(run, attempt.get(), &outcome);
             outcome

@@ -1,6 +1,7 @@
 //! One run, on one screen.
 //!
-//! 1. **Open** the run's row, and probe the gateway. Two runs at once are fine: they share the work.
+//! 1. **Open** the run's row, and probe the gateway: does it take our credentials, and does the database remember what it
+//!    took? Two runs at once are fine: they share the work.
 //! 2. **Resolve** what an earlier process left open, before anything new; and look once more at what ended.
 //! 3. **Plan**: every due subscription gets exactly one renewal.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
@@ -40,6 +41,8 @@ pub(super) struct Run {
     pub business_date: NaiveDate,
     pub only: Option<Vec<SubscriptionId>>,
     pub charges_max: Option<u64>,
+    /// What is found open is looked up and settled, and never sent again.
+    pub looks_only: bool,
     pub report: Report,
     pub shutdown: Shutdown,
     /// The database's time when the run started, and our uptime then.
@@ -70,6 +73,7 @@ impl Engine {
 
     async fn steps(&self, run: &Run) -> Result<(), RunError> {
         self.probe(run).await?;
+        self.compare_with_gateway(run).await?;
         self.resolve(run).await?;
         self.sweep_late(run).await?;
         if run.shutdown.requested() {
@@ -80,7 +84,7 @@ impl Engine {
         self.update_access(run).await
     }
 
-    async fn open(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<Run, RunError> {
+    pub(super) async fn open(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<Run, RunError> {
         let now = self.store.now().await?;
         let zone = self.policy.zone;
         let row = NewRun {
@@ -96,6 +100,7 @@ impl Engine {
             business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
             charges_max: request.charges_max,
+            looks_only: false,
             report: Report::of(&row, zone),
             shutdown: shutdown.clone(),
             started: (now, self.clock.uptime()),

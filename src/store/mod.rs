@@ -16,6 +16,7 @@ use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
+use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::renewal::State;
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
@@ -231,6 +232,25 @@ pub enum LateChange {
     Found { from: State, settlement: Box<Settlement> },
 }
 
+/// One keyset page of payments that are recorded here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedPage {
+    pub from: DateTime<Utc>,
+    /// Included, to its whole millisecond.
+    pub until: DateTime<Utc>,
+    pub after: Option<AttemptId>,
+    pub rows_max: u32,
+}
+
+impl RecordedPage {
+    /// The ids between which the page lies, neither included: a UUIDv7 starts with its time, to the millisecond.
+    pub fn bounds(&self) -> (AttemptId, AttemptId) {
+        let first = |millis: i64| AttemptId(uuid::Uuid::from_u128(u128::try_from(millis).unwrap_or(0) << 80));
+        let (from, until) = (self.from.timestamp_millis(), self.until.timestamp_millis());
+        (self.after.unwrap_or(first(from)), first(until.saturating_add(1)))
+    }
+}
+
 /// The tables and the steps of a run. All times are decided by the database's clock, see [`Store::now`].
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -300,6 +320,20 @@ pub trait Store: Send + Sync {
 
     /// Keeps a payment that was seen and belongs to no open attempt.
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError>;
+
+    /// What is known here of these payments: one answer for each, in any order.
+    async fn known_payments(&self, wanted: &[WantedPayment]) -> Result<Vec<KnownPayment>, StoreError>;
+
+    /// Payments that are recorded as in order and whose first attempt has an id of this span of time, in order of it.
+    async fn recorded_payments(&self, page: &RecordedPage) -> Result<Vec<(AttemptId, KnownPayment)>, StoreError>;
+
+    /// Makes payments that were found at the gateway due for a look-up, which settles them: keeps each as an observation by
+    /// `seen_by`, brings back attempts that are lost (closed, under `run`), and takes their payment ids into the late sweep.
+    /// Renewals that are claimed, paid or refunded are left alone.
+    async fn wake(&self, run: RunId, found: &[FoundPayment], seen_by: &str) -> Result<(), StoreError>;
+
+    /// Tells what no change of a row tells; each once.
+    async fn tell(&self, events: &[NewEvent]) -> Result<(), StoreError>;
 
     /// Subscriptions whose period ended (or that are cancelled) without the next one being paid, in order of id.
     async fn access_facts(

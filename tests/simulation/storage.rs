@@ -10,14 +10,17 @@ use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
-use renewd::domain::ids::{PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::event::NewEvent;
+use renewd::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
 use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
-    Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
+    Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
+    TakenOver,
 };
 use std::collections::HashMap;
 use std::future::Future;
@@ -243,6 +246,22 @@ impl Store for Storage {
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Stored<()> {
         self.write("observe", self.inner.observe(seen), |()| true).await
+    }
+
+    async fn known_payments(&self, wanted: &[WantedPayment]) -> Stored<Vec<KnownPayment>> {
+        self.at("known payments", self.inner.known_payments(wanted)).await
+    }
+
+    async fn recorded_payments(&self, page: &RecordedPage) -> Stored<Vec<(AttemptId, KnownPayment)>> {
+        self.at("recorded payments", self.inner.recorded_payments(page)).await
+    }
+
+    async fn wake(&self, run: RunId, found: &[FoundPayment], seen_by: &str) -> Stored<()> {
+        self.write("wake", self.inner.wake(run, found, seen_by), |()| true).await
+    }
+
+    async fn tell(&self, events: &[NewEvent]) -> Stored<()> {
+        self.at("tell", self.inner.tell(events)).await
     }
 
     async fn access_facts(

@@ -19,6 +19,7 @@ mod faults;
 mod model;
 mod properties;
 mod protocol;
+mod reconcile;
 #[path = "../simulation/mod.rs"]
 mod simulation;
 mod stores;

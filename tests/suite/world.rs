@@ -102,6 +102,15 @@ impl World {
         world
     }
 
+    /// The same business, gateway and time, on the database of another URL from now on.
+    pub async fn on_database(self, url: &str) -> Self {
+        let app =
+            App { config: config_at(&self.app, &self.simulator.base_url(), &[("database.url", url)]), ..self.app };
+        let store = app.database().await.unwrap();
+        let engine = app.engine(Arc::clone(&store), Arc::new(Silent)).await.unwrap();
+        Self { app, store, engine, ..self }
+    }
+
     pub async fn import(&self, lines: &str) {
         let settings = import::ImportSettings { zone: self.app.zone };
         import::write(&*self.store, import::lines(lines, &settings).unwrap()).await.unwrap();

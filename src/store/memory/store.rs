@@ -1,16 +1,18 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
-use super::{MemoryStore, access, claim, import, installation, late, plan, read, resolve, runs, settle};
+use super::{MemoryStore, access, claim, import, installation, late, plan, read, reconcile, resolve, runs, settle};
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
-use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
+use crate::domain::event::NewEvent;
+use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
+use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
 use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
-    LateChange, LateFacts, Migrated, NewRun, Pinned, Settled, Store, StoreError, Switch, TakenOver,
+    LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -110,6 +112,22 @@ impl Store for MemoryStore {
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError> {
         late::observe(self, seen)
+    }
+
+    async fn known_payments(&self, wanted: &[WantedPayment]) -> Result<Vec<KnownPayment>, StoreError> {
+        reconcile::known_payments(self, wanted)
+    }
+
+    async fn recorded_payments(&self, page: &RecordedPage) -> Result<Vec<(AttemptId, KnownPayment)>, StoreError> {
+        reconcile::recorded_payments(self, page)
+    }
+
+    async fn wake(&self, run: RunId, found: &[FoundPayment], seen_by: &str) -> Result<(), StoreError> {
+        reconcile::wake(self, run, found, seen_by)
+    }
+
+    async fn tell(&self, events: &[NewEvent]) -> Result<(), StoreError> {
+        reconcile::tell(self, events)
     }
 
     async fn access_facts(

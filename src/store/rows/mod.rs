@@ -5,6 +5,8 @@
 
 pub mod attempts;
 pub mod claimed;
+pub mod found;
+pub mod known;
 pub mod late;
 pub mod money;
 pub mod settled;

@@ -51,11 +51,13 @@ statements! {
     INSTALLATION_PIN = "installation_pin",
     INSTALLATION_READ = "installation_read",
     KNOWN_IDS = "known_ids",
+    KNOWN_PAYMENTS = "known_payments",
     LATE_FACTS = "late_facts",
     LATE_LOOK_AGAIN = "late_look_again",
     NEEDS_PERSON = "needs_person",
     OBSERVE = "observe",
     PLAN_RECORD = "plan_record",
+    RECORDED_PAYMENTS = "recorded_payments",
     RENEWALS_CHANGE = "renewals_change",
     RUN_CLOSE = "run_close",
     RUN_OPEN = "run_open",
@@ -77,6 +79,7 @@ statements! {
     TIMELINE_RENEWALS = "timeline_renewals",
     TIMELINE_SUBSCRIPTION = "timeline_subscription",
     WAITING_FACTS = "waiting_facts",
+    WAKE = "wake",
 }
 
 /// A value handed to a statement. Ids, dates and JSON travel as text and are cast where they arrive.

@@ -86,6 +86,14 @@ impl Template {
     }
 }
 
+/// A new database that starts as a copy of the one of `url`, whose connections are ended; its URL.
+pub async fn copy_of(url: &str) -> String {
+    let cluster = cluster().await;
+    let name = url.split(['/', '?']).nth(3).expect("a database in the URL");
+    cluster.admin(format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+    cluster.create("copy", name).await
+}
+
 /// The process id of the server, as it wrote it down itself, and the folder that holds all it has.
 pub async fn server_process() -> (u32, PathBuf) {
     let cluster = cluster().await;

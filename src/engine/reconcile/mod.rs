@@ -1,0 +1,153 @@
+//! Reconciling: what the gateway lists and what is recorded here, joined by payment id, both ways.
+//!
+//! Money there that is not recorded here is made due for a look-up, and settled like everything else; what cannot be
+//! settled so is told to a person. Nothing is charged, and nothing that is paid is changed.
+//!
+//! Memory is bounded by one window of the listing: the names of at most [`LISTED_MAX`] payments.
+
+mod adopt;
+mod confirm;
+pub mod report;
+
+use super::backoff::Intervals;
+use super::run::{Run, RunRequest};
+use super::{Engine, RunError};
+use crate::domain::ids::PaymentId;
+use crate::domain::reconcile::is_ours;
+use crate::gateway::{GatewayError, PaymentPage, PaymentRange};
+use crate::shutdown::Shutdown;
+use crate::store::ClosedRun;
+use chrono::{DateTime, TimeDelta, Utc};
+use report::ReconcileReport;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Payments asked for at once: a page of them stays well below the largest body that is read.
+pub(super) const PAGE_SIZE: u32 = 200;
+
+/// The gateway lists no more payments of one range than this.
+const LISTED_MAX: u64 = 60_000;
+
+/// A listing that gets no answer is asked for this often.
+const LIST_TRIES: u32 = 4;
+
+/// What to reconcile.
+#[derive(Clone, Debug)]
+pub struct ReconcileRequest {
+    /// Who asked: `cli`, `schedule`.
+    pub trigger: String,
+    pub actor: String,
+    /// Payments that the gateway made from then on
+    pub from: DateTime<Utc>,
+    /// to then.
+    pub until: DateTime<Utc>,
+}
+
+impl Engine {
+    /// Compares both sides and settles what a look-up can settle. Has a row among the runs.
+    ///
+    /// # Errors
+    /// [`RunError`] when the database failed or the gateway could not list; what was settled until then is settled.
+    pub async fn reconcile(
+        &self,
+        request: &ReconcileRequest,
+        shutdown: &Shutdown,
+    ) -> Result<ReconcileReport, RunError> {
+        let asked = RunRequest {
+            trigger: format!("reconcile ({})", request.trigger),
+            actor: request.actor.clone(),
+            ..RunRequest::default()
+        };
+        let mut run = self.open(&asked, shutdown).await?;
+        run.looks_only = true;
+        let mut report = ReconcileReport::new(&run, (request.from, request.until), self.started(&run));
+        let ended = self.reconcile_range(&run, (request.from, request.until), &mut report).await;
+        report.close(&run, ended.as_ref().err(), self.now(&run));
+        let closed = ClosedRun {
+            id: run.id,
+            status: report.status.clone(),
+            figures: serde_json::to_value(&report).unwrap_or_default(),
+            error: report.problem.clone(),
+            finished_at: report.finished_at,
+            events: Vec::new(),
+        };
+        let written = self.store.close_run(&closed).await;
+        ended?;
+        written?;
+        Ok(report)
+    }
+
+    /// The same within a run that goes on.
+    pub(super) async fn reconcile_range(
+        &self,
+        run: &Run,
+        range: (DateTime<Utc>, DateTime<Utc>),
+        report: &mut ReconcileReport,
+    ) -> Result<(), RunError> {
+        let mut windows = vec![range];
+        while let Some((from, until)) = windows.pop() {
+            if run.is_stopping() {
+                return Ok(());
+            }
+            let first = self.list((from, until), 0, LIST_TRIES).await?;
+            if first.total > LISTED_MAX && until - from > TimeDelta::seconds(1) {
+                let middle = from + (until - from) / 2;
+                // The earlier half first: a subscription's periods are settled in their order.
+                windows.push((middle, until));
+                windows.push((from, middle));
+            } else {
+                self.reconcile_window(run, (from, until), first, report).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn reconcile_window(
+        &self,
+        run: &Run,
+        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        first: PaymentPage,
+        report: &mut ReconcileReport,
+    ) -> Result<(), RunError> {
+        let pages = u32::try_from(first.total.min(LISTED_MAX).div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX);
+        report.listed += first.total;
+        let mut handled: HashSet<PaymentId> = HashSet::new();
+        let mut page = first;
+        for number in 1..=pages {
+            let ours: Vec<_> = page.items.into_iter().filter(is_ours).collect();
+            report.ours += ours.len() as u64;
+            handled.extend(ours.iter().map(|payment| PaymentId(payment.id.clone())));
+            self.settle_listed(run, ours, report).await?;
+            if number == pages || run.is_stopping() {
+                break;
+            }
+            page = self.list((from, until), number, LIST_TRIES).await?;
+        }
+        if run.is_stopping() {
+            return Ok(());
+        }
+        self.confirm_recorded(run, (from, until), &handled, report).await
+    }
+
+    /// One page of the gateway's payments by the time they were made, asked for `tries_max` times where there is no answer.
+    pub(super) async fn list(
+        &self,
+        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        page: u32,
+        tries_max: u32,
+    ) -> Result<PaymentPage, GatewayError> {
+        let range = PaymentRange { from, until, page, page_size: PAGE_SIZE };
+        let mut waits = Intervals::new(Duration::from_secs(1), Duration::from_secs(8));
+        let mut tries = 1;
+        loop {
+            match self.gateway.payments(&range).await {
+                Err(GatewayError::NoAnswer(why)) if tries < tries_max => {
+                    tracing::warn!("the gateway did not list its payments ({why}): asking again");
+                    self.clock.sleep(waits.next(&*self.chance)).await;
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}

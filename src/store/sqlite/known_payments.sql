@@ -1,0 +1,31 @@
+-- What is known of payments at the gateway: the renewal by its payment id, by one that it gave up, or by its subscription
+-- and period; its subscription; the money as recorded. Keys only where money is not recorded.
+-- $1 rows: payment_id, subscription_id, period_start, number
+WITH asked AS (
+    SELECT w.value ->> 'payment_id' AS payment_id, w.value ->> 'subscription_id' AS subscription_id,
+        w.value ->> 'period_start' AS period_start, w.value ->> 'number' AS number
+    FROM json_each($1) AS w
+),
+wanted AS (
+    SELECT w.*, coalesce(
+        (SELECT r.id FROM renewals r WHERE r.payment_id = w.payment_id),
+        (SELECT g.renewal_id FROM retired_payments g WHERE g.payment_id = w.payment_id),
+        (SELECT r.id FROM renewals r WHERE r.subscription_id = w.subscription_id AND r.period_start = w.period_start)
+    ) AS renewal_id
+    FROM asked w
+)
+SELECT w.payment_id, r.id AS renewal_id, r.subscription_id AS renewal_subscription_id, r.state,
+    r.payment_id AS renewal_payment_id, r.series, s.id AS subscription_id, s.current_period_end,
+    s.status IN ('active', 'past_due') AS renews, p.amount, p.cancelled_amount, p.currency, p.verified,
+    EXISTS (
+        SELECT 1 FROM attempts a
+        WHERE a.renewal_id = r.id AND a.payment_id = w.payment_id AND a.number = coalesce(w.number, a.number)
+    ) AS attempted,
+    (SELECT json_group_array(json_object('id', k.id, 'billing_key', k.billing_key))
+        FROM (SELECT * FROM billing_keys b
+            WHERE p.payment_id IS NULL AND b.customer_id = r.customer_id
+            ORDER BY b.created_at DESC, b.id DESC) k) AS keys
+FROM wanted w
+LEFT JOIN renewals r ON r.id = w.renewal_id
+LEFT JOIN subscriptions s ON s.id = coalesce(r.subscription_id, w.subscription_id)
+LEFT JOIN payments p ON p.payment_id = w.payment_id

@@ -1,0 +1,175 @@
+//! Yesterday's copy is put back: nobody pays twice, and everything stands as it stood before.
+
+use super::ground::{backup, paused, reconcile, reconcile_between, refuse_listings_after, results, resume};
+use crate::world::{On, World};
+use chrono::TimeDelta;
+use renewd::gateway::simulator::{Route, Rule, Trouble, When};
+
+crate::on_both_databases! {
+    a_run_on_a_restored_backup_adopts_holds_and_goes_on_when_a_person_says_so,
+    with_runs_alone_and_no_listing_nobody_pays_twice_and_the_results_are_the_same,
+    planned_and_declined_before_the_copy_and_paid_after_it_is_adopted,
+    several_lost_periods_are_adopted_in_their_order,
+    a_copy_from_the_middle_of_a_run_is_settled_by_look_ups,
+    a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
+    a_hold_that_died_half_way_is_gone_on_with,
+}
+
+const SUBS: [&str; 4] = ["one", "two", "three", "four"];
+
+/// Two are paid, one is declined, one has cancelled.
+async fn business(on: On) -> World {
+    let world = World::new(on).await;
+    world.subscribe("one", "bk-1").await;
+    world.subscribe("two", "bk-2").await;
+    world.subscribe("three", "bk-3-insufficient").await;
+    world.subscribe("four", "bk-4").await;
+    world.cancel("four").await;
+    world
+}
+
+async fn a_run_on_a_restored_backup_adopts_holds_and_goes_on_when_a_person_says_so(on: On) {
+    let world = business(on).await;
+    let copy = backup(&world, on).await;
+    let first = world.run().await;
+    assert_eq!((first.paid, first.compared), (2, true));
+    let before = results(&world, &SUBS).await;
+    world.clock.pass(TimeDelta::hours(4));
+
+    let world = world.on_database(&copy).await;
+    world.subscribe("five", "bk-5").await;
+    let held = world.run().await;
+    assert_eq!(held.status, "failed");
+    let problem = held.problem.unwrap();
+    for word in ["restore_suspected", "2 payment(s) adopted, for one, two", "Cancellations", "renewd resume"] {
+        assert!(problem.contains(word), "{word} is missing in {problem}");
+    }
+    assert_eq!(paused(&world).await, Some(format!("renewd: {problem}")));
+    assert_eq!(world.renewal("one").await.state, "paid");
+    assert!(world.charges("five").is_empty(), "nothing new is charged");
+
+    let waits = world.run().await;
+    assert_eq!((waits.status.as_str(), waits.paused, waits.paid), ("completed", true, 0));
+    assert!(world.charges("five").is_empty(), "held until a person resumes");
+
+    resume(&world).await;
+    let goes_on = world.run().await;
+    assert_eq!((goes_on.status.as_str(), goes_on.paid, goes_on.problem), ("completed", 1, None));
+    assert_eq!(world.charges("five").len(), 1);
+    for id in ["one", "two"] {
+        assert_eq!(world.charges(id).len(), 1, "{id} paid once");
+    }
+    let same = |id: &str| before.iter().filter(|line| line.starts_with(id)).cloned().collect::<Vec<_>>();
+    for id in ["one", "two", "four"] {
+        assert_eq!(results(&world, &[id]).await, same(id));
+    }
+}
+
+async fn with_runs_alone_and_no_listing_nobody_pays_twice_and_the_results_are_the_same(on: On) {
+    let world = business(on).await;
+    let copy = backup(&world, on).await;
+    world.run().await;
+    let before = results(&world, &SUBS).await;
+    // Later than any idempotency key is remembered.
+    world.clock.pass(TimeDelta::hours(4));
+
+    let world = world.on_database(&copy).await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Error { status: 500 }).on(Route::List));
+    let again = world.run().await;
+    assert_eq!((again.paid, again.compared, again.status.as_str()), (2, false, "completed"));
+    let attempts = |lines: &[String]| lines.iter().filter(|line| !line.contains("three")).cloned().collect::<Vec<_>>();
+    assert_eq!(attempts(&results(&world, &SUBS).await), attempts(&before));
+    for id in ["one", "two"] {
+        assert_eq!(world.charges(id).len(), 1, "{id} paid once");
+    }
+}
+
+async fn planned_and_declined_before_the_copy_and_paid_after_it_is_adopted(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk-insufficient-once").await;
+    assert_eq!(world.run().await.declined, 1);
+    let copy = backup(&world, on).await;
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 1);
+    let before = results(&world, &["sub"]).await;
+
+    let world = world.on_database(&copy).await;
+    let now = world.store.now().await.unwrap();
+    let report = reconcile_between(&world, now - TimeDelta::days(3), now).await;
+    assert_eq!((report.adopted, report.needs_a_look()), (1, false), "{report:?}");
+    assert_eq!(results(&world, &["sub"]).await, before);
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.charges("sub").len(), 1);
+}
+
+async fn several_lost_periods_are_adopted_in_their_order(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk").await;
+    let copy = backup(&world, on).await;
+    for days in [0, 28, 31] {
+        assert_eq!(world.run_after(TimeDelta::days(days)).await.paid, 1);
+    }
+    let before = results(&world, &["sub"]).await;
+    assert_eq!(world.charges("sub").len(), 3);
+
+    let world = world.on_database(&copy).await;
+    let now = world.store.now().await.unwrap();
+    let short = reconcile_between(&world, now - TimeDelta::days(40), now).await;
+    assert_eq!((short.adopted, short.payments_unknown), (0, 2), "the first period is missing: {short:?}");
+    let whole = reconcile_between(&world, now - TimeDelta::days(90), now).await;
+    assert_eq!((whole.adopted, whole.needs_a_look()), (3, false), "{whole:?}");
+    assert_eq!(whole.adopted_amounts["KRW"], 165_000);
+    assert_eq!(results(&world, &["sub"]).await, before);
+}
+
+async fn a_copy_from_the_middle_of_a_run_is_settled_by_look_ups(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk").await;
+    world.rule(When::Always, Trouble::Hidden);
+    assert_eq!(world.run().await.unknown, 1);
+    world.simulator.model().clear_rules();
+    let copy = backup(&world, on).await;
+    let world = world.on_database(&copy).await;
+    let report = reconcile(&world).await;
+    assert_eq!((report.adopted, report.open, report.needs_a_look()), (1, 0, false), "{report:?}");
+    assert_eq!(world.renewal("sub").await.state, "paid");
+    let run = world.run().await;
+    assert_eq!(
+        (run.status.as_str(), run.problem),
+        ("completed", None),
+        "its attempt stands there: nothing was forgotten"
+    );
+}
+
+async fn a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk").await;
+    world.cancel("sub").await;
+    let copy = backup(&world, on).await;
+    world.subscribe("sub", "bk").await;
+    assert_eq!(world.run().await.paid, 1);
+
+    let world = world.on_database(&copy).await;
+    let report = reconcile(&world).await;
+    assert_eq!((report.adopted, report.differences.values().sum::<u64>()), (0, 1), "{report:?}");
+    let renewal = world.renewal("sub").await;
+    assert_eq!(renewal.state, "review", "the database says that nobody wants the period");
+    assert_eq!(world.timeline("sub").await.payments.len(), 1, "the money is recorded");
+}
+
+async fn a_hold_that_died_half_way_is_gone_on_with(on: On) {
+    let world = business(on).await;
+    let copy = backup(&world, on).await;
+    world.run().await;
+    world.clock.pass(TimeDelta::hours(4));
+
+    let mut world = world.on_database(&copy).await;
+    // The first listing shows what was forgotten; the reconciliation after it does not come through.
+    let gateway = refuse_listings_after(&mut world, 1);
+    assert!(world.try_run(&[]).await.is_err());
+    assert!(paused(&world).await.unwrap().contains("restore_suspected"), "held first of all");
+    world.engine.gateway = gateway;
+
+    let held = world.run().await;
+    assert!(held.problem.unwrap().contains("2 payment(s) adopted"), "found again by the next run");
+    assert_eq!(world.charges("one").len(), 1);
+}
