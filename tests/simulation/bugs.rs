@@ -112,10 +112,16 @@ impl Bug {
                 swarm.declines = 0.4;
             }
             Self::NoLateSweep => {
+                swarm.restores = 0;
+                swarm.failovers_a_week = 0.0;
+                swarm.reconciles = false;
                 swarm.late_approval = 0.3;
                 swarm.cancels = 0.1;
             }
-            Self::NoRecovery => swarm.kill = 0.02,
+            Self::NoRecovery => {
+                swarm.kill = 0.02;
+                swarm.reconciles = false;
+            }
             Self::WorkerClockDue => swarm.clock_error = 7_200,
             Self::PlanSkipsOnError => swarm.bad_rows = true,
             Self::NegativeVerdictKeeps => {

@@ -261,7 +261,7 @@ impl Store for Storage {
     }
 
     async fn tell(&self, events: &[NewEvent]) -> Stored<()> {
-        self.at("tell", self.inner.tell(events)).await
+        self.write("tell", self.inner.tell(events), |()| true).await
     }
 
     async fn access_facts(
@@ -286,7 +286,7 @@ impl Store for Storage {
     }
 
     async fn runs(&self, rows_max: u32) -> Stored<Vec<RunRow>> {
-        self.inner.runs(rows_max).await
+        self.at("runs", self.inner.runs(rows_max)).await
     }
 
     async fn run(&self, id: RunId) -> Stored<Option<RunRow>> {
