@@ -194,6 +194,8 @@ pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
         channel_key: gateway.channel_key.clone(),
         product_type: gateway.product_type.map(|kind| kind.as_str().to_owned()),
         locale: gateway.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+        refund_late: config.charge.refund_late,
+        refund_late_cancel: config.charge.refund_late_cancel,
         claims_unsettled_max: config.charge.claims_unsettled_max,
     })
 }

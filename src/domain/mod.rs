@@ -22,6 +22,7 @@ pub mod payment;
 pub mod payment_id;
 pub mod period;
 pub mod policy;
+pub mod refund;
 pub mod renewal;
 pub mod requirements;
 pub mod settle;

@@ -5,6 +5,7 @@ use super::run::Run;
 use super::{Engine, RunError};
 use crate::domain::late::{self, Late};
 use crate::domain::settle::Settling;
+use crate::domain::refund::is_unwanted;
 use crate::domain::settlement::PaymentRecord;
 use crate::domain::verdict::Verdict;
 use crate::store::{LateChange, LateFacts};
@@ -37,7 +38,7 @@ impl Engine {
             policy: &self.policy,
             now: self.now(run),
             new_id: &new_id,
-            canceled: facts.subscription_canceled,
+            canceled: is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next),
         };
         Ok(match late::decide((&facts.attempt, facts.state), verdict, facts.since, &at)? {
             Late::LookAgain(next_look_up_at) => LateChange::LookAgain { facts: Box::new(facts), next_look_up_at },

@@ -18,6 +18,7 @@ mod pipeline;
 mod plan;
 pub mod preview;
 mod probe;
+mod refund;
 pub mod report;
 mod resolve;
 pub mod run;

@@ -4,6 +4,7 @@ use crate::domain::access::AccessChange;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
 use crate::domain::due::Disposition;
+use crate::domain::refund::RefundFacts;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::read::Backlog;
@@ -36,6 +37,10 @@ pub struct RunReport {
     pub no_billing_key: u64,
     /// Paid, by currency, in minor units.
     pub amounts: BTreeMap<String, i64>,
+    /// Payments that were given back, whole.
+    pub refunded: u64,
+    /// Given back, by currency, in minor units.
+    pub refunded_amounts: BTreeMap<String, i64>,
     /// Claims of earlier processes that were taken over and looked up.
     pub taken_over: u64,
     pub past_due: u64,
@@ -69,10 +74,9 @@ impl RunReport {
             for (sum, part) in total.counts().into_iter().zip(report.clone().counts()) {
                 *sum += *part;
             }
-            for (currency, minor) in &report.amounts {
-                let sum = total.amounts.entry(currency.clone()).or_default();
-                *sum = sum.saturating_add(*minor);
-            }
+            report.amounts.iter().for_each(|(currency, minor)| add(&mut total.amounts, currency, *minor));
+            let back = &mut total.refunded_amounts;
+            report.refunded_amounts.iter().for_each(|(currency, minor)| add(back, currency, *minor));
             for (reason, count) in &report.declined_by_reason {
                 *total.declined_by_reason.entry(reason.clone()).or_default() += count;
             }
@@ -84,7 +88,7 @@ impl RunReport {
         total
     }
 
-    fn counts(&mut self) -> [&mut u64; 12] {
+    fn counts(&mut self) -> [&mut u64; 13] {
         [
             &mut self.due,
             &mut self.paid,
@@ -95,6 +99,7 @@ impl RunReport {
             &mut self.unknown,
             &mut self.review,
             &mut self.no_billing_key,
+            &mut self.refunded,
             &mut self.taken_over,
             &mut self.past_due,
             &mut self.downgraded,
@@ -105,6 +110,11 @@ impl RunReport {
     pub fn has_open_outcomes(&self) -> bool {
         self.unknown > 0 || self.review > 0 || self.oldest_unknown.is_some() || self.oldest_unsettled.is_some()
     }
+}
+
+fn add(sums: &mut BTreeMap<String, i64>, currency: &str, minor: i64) {
+    let sum = sums.entry(currency.to_owned()).or_default();
+    *sum = sum.saturating_add(minor);
 }
 
 /// The figures while the run goes on.
@@ -179,8 +189,7 @@ impl Report {
                 report.paid += 1;
                 if let Some(payment) = &settlement.payment {
                     let currency = payment.currency.clone().unwrap_or_default();
-                    let sum = report.amounts.entry(currency).or_default();
-                    *sum = sum.saturating_add(payment.total.unwrap_or(0));
+                    add(&mut report.amounts, &currency, payment.total.unwrap_or(0));
                 }
             }
             State::Due if settlement.declined => report.declined += 1,
@@ -194,6 +203,17 @@ impl Report {
             let at = format!("{} {}", self.zone.date_of(next), self.zone.time_of(next).format("%H:%M"));
             *report.retries.entry(at).or_default() += 1;
         }
+    }
+
+    pub fn refunded(&self, refund: &RefundFacts) {
+        let mut report = self.lock();
+        report.refunded += 1;
+        add(&mut report.refunded_amounts, &refund.currency, refund.amount);
+    }
+
+    /// A refund was given up: its renewal needs a person.
+    pub fn refund_failed(&self) {
+        self.lock().review += 1;
     }
 
     pub fn access(&self, change: &AccessChange) {

@@ -5,8 +5,9 @@
 //! 3. **Plan**: every due subscription gets exactly one renewal.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
 //!    only a look-up decides; a period moves only with a verified payment.
-//! 5. **Access**: who is past due, who is downgraded.
-//! 6. **Close** with the figures.
+//! 5. **Refund** what nobody wants to have paid: before the plan what an earlier run left, now what this one found.
+//! 6. **Access**: who is past due, who is downgraded.
+//! 7. **Close** with the figures.
 
 use super::channel::Channels;
 use super::report::{Report, RunReport};
@@ -72,11 +73,13 @@ impl Engine {
         self.probe(run).await?;
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        self.refund(run).await?;
         if run.shutdown.requested() {
             return Ok(());
         }
         self.plan(run).await?;
         self.drain(run).await?;
+        self.refund(run).await?;
         self.update_access(run).await
     }
 

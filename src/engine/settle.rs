@@ -106,9 +106,10 @@ fn give_back(attempt: &Attempt, note: String) -> GivenBack {
 
 fn report(run: &Run, settlements: &[Settlement], settled: &Settled) {
     let written: HashSet<_> = settled.settled.iter().collect();
+    let as_canceled: HashSet<_> = settled.as_canceled.iter().collect();
     for settlement in settlements {
         if written.contains(&settlement.renewal_id) {
-            run.report.settled(settlement);
+            run.report.settled(settlement.as_recorded(as_canceled.contains(&settlement.renewal_id)));
         } else {
             tracing::warn!(
                 renewal.id = %settlement.renewal_id,

@@ -11,6 +11,7 @@ use renewd::domain::charge::Attempt;
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::ids::{PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
@@ -225,6 +226,14 @@ impl Store for Storage {
 
     async fn record_late(&self, changes: &[LateChange]) -> Stored<()> {
         self.at("late", self.inner.record_late(changes)).await
+    }
+
+    async fn refund_facts(&self, rows_max: u32) -> Stored<Vec<RefundFacts>> {
+        self.at("refund facts", self.inner.refund_facts(rows_max)).await
+    }
+
+    async fn record_refunds(&self, changes: &[RefundChange]) -> Stored<Vec<PaymentId>> {
+        self.at("refunds", self.inner.record_refunds(changes)).await
     }
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Stored<()> {

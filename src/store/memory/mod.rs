@@ -14,6 +14,7 @@ mod open;
 mod outside;
 mod plan;
 mod read;
+mod refunds;
 mod resolve;
 pub mod rows;
 mod runs;

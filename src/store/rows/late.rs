@@ -30,7 +30,7 @@ impl LateRow {
         let renewal = attempt.renewal_id.clone();
         let subscription_id = SubscriptionId(attempt.subscription_id.clone());
         let payment_id = PaymentId(attempt.payment_id.clone());
-        let subscription_canceled = attempt.cancel_at_period_end;
+        let (subscription_canceled, period_is_next) = (attempt.cancel_at_period_end, attempt.period_is_next);
         let state = State::parse(&attempt.state);
         let (epoch, now) = (attempt.lease_epoch, attempt.now);
         let unreadable = |problem: String| {
@@ -46,6 +46,7 @@ impl LateRow {
             look_ups: u32::try_from(late_look_ups).unwrap_or(u32::MAX),
             since,
             subscription_canceled,
+            period_is_next,
             attempt,
         })
     }

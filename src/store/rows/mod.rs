@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod claimed;
 pub mod late;
 pub mod money;
+pub mod refunds;
 pub mod settled;
 pub mod stamp;
 pub mod taken;

@@ -11,6 +11,7 @@ mod installation;
 mod late;
 mod plan;
 mod read;
+mod refunds;
 mod resolve;
 mod rows;
 mod runs;

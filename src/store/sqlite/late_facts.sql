@@ -1,12 +1,13 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
--- that payment id.
+-- that payment id. What is being given back is looked up by its refund.
 -- $1 now, $2 at most
 WITH wanted AS (
     SELECT * FROM (
         SELECT r.id, r.payment_id, 0 AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
             r.next_look_up_at
         FROM renewals r
-        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed') AND r.attempt_count > 0
+        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed')
+            AND r.attempt_count > 0 AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = r.payment_id)
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
     UNION ALL
@@ -14,6 +15,7 @@ WITH wanted AS (
         SELECT p.renewal_id, p.payment_id, 1, p.look_ups, p.retired_at, p.next_look_up_at
         FROM retired_payments p
         WHERE p.next_look_up_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = p.payment_id)
         ORDER BY p.next_look_up_at
         LIMIT $2)
 )
