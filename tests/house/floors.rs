@@ -41,6 +41,7 @@ const ADAPTERS: &[&str] = &[
     "crate::store::postgres",
     "crate::store::sqlite",
     "crate::store::sql",
+    "crate::store::memory",
     "crate::gateway::portone",
     "crate::gateway::simulator",
 ];
@@ -202,6 +203,7 @@ mod tests {
     fn adapters_are_named_by_app_only() {
         assert!(is_refused("src/cli/run.rs", "use crate::store; fn f() { store::postgres::connect() }"));
         assert!(is_refused("src/engine/run.rs", "use crate::store::*;"));
+        assert!(is_refused("src/cli/demo.rs", "use crate::store::memory::MemoryStore;"));
         assert!(is_refused("src/engine/run.rs", "use crate::gateway::{simulator as gateway};"));
         assert!(is_refused("src/cli/run.rs", "use crate::gateway::simulator::Simulator;"));
         assert!(is_refused("src/gateway/portone/mod.rs", "use super::simulator::Ledger;"));

@@ -19,6 +19,8 @@ pub struct Auditor {
     pub canceled: BTreeMap<String, BTreeMap<String, i64>>,
     /// Every price that was ever asked.
     pub prices: BTreeSet<i64>,
+    /// Where each subscription's period was last seen to end, and since when.
+    pub ends: BTreeMap<String, (i64, i64)>,
     /// Look-ups may be behind: a decline can be told although the money has just been taken.
     pub reads_are_behind: bool,
 }
@@ -45,6 +47,7 @@ impl Auditor {
     /// An older database was put back: what it has forgotten cannot be held against it.
     pub fn restored(&mut self, facts: &Facts) {
         self.canceled.clear();
+        self.ends.clear();
         let canceled = facts.subscriptions.iter().filter(|subscription| subscription.cancel_at_period_end);
         for subscription in canceled {
             self.canceled(&subscription.id, facts);
@@ -52,8 +55,18 @@ impl Auditor {
     }
 
     /// What must hold at every moment.
-    pub fn look(&self, facts: &Facts, truth: &Truth) -> Vec<Violation> {
+    ///
+    /// `planned_since` is when the last but one run began that did all its work.
+    pub fn look(&mut self, facts: &Facts, truth: &Truth, now: i64, planned_since: Option<i64>) -> Vec<Violation> {
         let mut found = Vec::new();
+        for subscription in &facts.subscriptions {
+            let end = subscription.current_period_end;
+            let known = self.ends.get(&subscription.id).is_some_and(|(known, _)| *known == end);
+            if !known {
+                self.ends.insert(subscription.id.clone(), (end, now));
+            }
+        }
+        self.nothing_lost(facts, planned_since, &mut found);
         at_most_once(truth, &mut found);
         self.never_early(truth, &mut found);
         self.right_money(facts, truth, &mut found);
@@ -64,12 +77,24 @@ impl Auditor {
     }
 
     /// What must hold when all faults are over and there was time to recover.
-    pub fn look_at_the_end(&self, facts: &Facts, truth: &Truth, now: i64) -> Vec<Violation> {
-        let mut found = self.look(facts, truth);
+    pub fn look_at_the_end(&mut self, facts: &Facts, truth: &Truth, now: i64) -> Vec<Violation> {
+        let mut found = self.look(facts, truth, now, Some(now - DAY));
         everything_recorded(facts, truth, &mut found);
         nothing_stuck(facts, now, &mut found);
-        nothing_lost(facts, now, &mut found);
         found
+    }
+
+    /// Each period that became due has a renewal that says what became of it, as soon as two whole runs have passed.
+    fn nothing_lost(&self, facts: &Facts, planned_since: Option<i64>, found: &mut Vec<Violation>) {
+        let Some(planned_since) = planned_since else { return };
+        let known: BTreeSet<(&str, i64)> =
+            facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
+        for (subscription, (end, seen)) in &self.ends {
+            let due = due_at(*end).max(*seen);
+            if due < planned_since && !known.contains(&(subscription.as_str(), *end)) {
+                found.push(broken("nothing lost", format!("nobody renews {subscription} from {end}")));
+            }
+        }
     }
 
     fn never_early(&self, truth: &Truth, found: &mut Vec<Violation>) {
@@ -223,18 +248,6 @@ fn nothing_stuck(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
         };
         if stuck {
             found.push(broken("nothing stuck", format!("{} is {}", renewal.payment_id, renewal.state)));
-        }
-    }
-}
-
-/// Each period that became due while its subscription ran has a renewal that says what became of it.
-fn nothing_lost(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
-    let known: BTreeSet<(&str, i64)> =
-        facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
-    for subscription in &facts.subscriptions {
-        let end = subscription.current_period_end;
-        if due_at(end) < now - DAY && !known.contains(&(subscription.id.as_str(), end)) {
-            found.push(broken("nothing lost", format!("nobody renews {} from {end}", subscription.id)));
         }
     }
 }

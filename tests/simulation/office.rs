@@ -22,6 +22,8 @@ pub struct Office {
     /// Goes up with every change of the database or the ledger.
     changes: AtomicU64,
     trace: Mutex<Trace>,
+    /// When each run that did all its work began.
+    completed: Mutex<Vec<i64>>,
 }
 
 struct Trace {
@@ -43,6 +45,7 @@ impl Office {
             database_away: AtomicBool::new(false),
             busy: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
+            completed: Mutex::default(),
             trace: Mutex::new(Trace {
                 digest: DefaultHasher::new(),
                 told,
@@ -77,6 +80,17 @@ impl Office {
 
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
+    }
+
+    pub fn completed(&self, began: i64) {
+        self.completed.lock().unwrap().push(began);
+        self.changed();
+    }
+
+    /// The last runs that did all their work began then.
+    pub fn last_completed(&self, runs: usize) -> Option<i64> {
+        let completed = self.completed.lock().unwrap();
+        completed.iter().rev().nth(runs.checked_sub(1)?).copied()
     }
 
     /// Whether a fault of this likelihood strikes here; never in calm times.

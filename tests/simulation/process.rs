@@ -207,11 +207,15 @@ async fn live(office: Arc<Office>, engine: Engine, number: usize) {
     let request =
         RunRequest { trigger: "simulation".to_owned(), actor: format!("worker-{number}"), ..RunRequest::default() };
     loop {
+        let began = office.time.micros();
         let ended = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await;
         office.note("ran", number, || match &ended {
             Ok(report) => format!("{} paid {} declined {} unknown {}", report.status, report.paid, report.declined, report.unknown),
             Err(err) => format!("ended with {err}"),
         });
+        if ended.is_ok_and(|report| report.status == "completed") {
+            office.completed(began);
+        }
         let interval = DAY / office.swarm.runs_a_day;
         office.time.sleep(office.between(SECOND, 2 * interval)).await;
     }

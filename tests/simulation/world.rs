@@ -162,7 +162,8 @@ impl<D: Database> World<D> {
         self.looked_at = self.office.changes();
         let facts = self.database.facts().await;
         self.read_ledger();
-        self.violations = self.auditor.look(&facts, &self.truth);
+        let planned_since = self.office.last_completed(2);
+        self.violations = self.auditor.look(&facts, &self.truth, self.office.time.micros(), planned_since);
     }
 
     async fn happens(&mut self, happening: Happening) {

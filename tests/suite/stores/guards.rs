@@ -4,6 +4,7 @@ use super::ground::{Ground, LEASE, next_period_end, now, period_end, utc};
 use chrono::TimeDelta;
 use renewd::domain::claim::{ClaimDecision, ClaimFacts};
 use renewd::store::memory::Guard;
+use renewd::store::memory::rows::Renewal;
 use renewd::store::{Paused, Switch};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -133,4 +134,30 @@ async fn what_the_auditor_reads_is_what_was_written() {
     assert_eq!(store.attempts()[0].transaction_id.as_deref(), Some("tx-rn-sub_1-1"));
     assert_eq!((store.events().len(), store.observations().len(), store.retired_payments().len()), (1, 0, 0));
     assert!(!store.rows("billing_keys")[0].to_string().contains("billing-key-"), "a key is never shown");
+}
+
+type Change = fn(&mut Renewal);
+
+/// The constraints of the schema, met one by one; other checks meet the rest on every store.
+#[tokio::test]
+async fn what_the_schema_refuses_is_refused_in_memory_and_undone() {
+    let ground = Ground::memory().await;
+    let renewals = ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
+    let before = ground.in_memory().renewals();
+    let refusals: [(&str, Change); 5] = [
+        ("renewals_leased", |row| row.lease_until = Some(now())),
+        ("renewals_complete", |row| row.amount = None),
+        ("renewals_period", |row| row.period_end = Some(row.period_start)),
+        ("renewals_one_payment_id", |row| row.payment_id = "rn-sub_2".into()),
+        ("out of range", |row| row.amount = Some(0)),
+    ];
+    for (name, change) in refusals {
+        let refusal = ground.in_memory().change_renewal(renewals[0], change).unwrap_err().to_string();
+        assert!(refusal.contains(name), "{refusal}");
+        assert_eq!(ground.in_memory().renewals(), before, "{name}");
+    }
+    ground.in_memory().set_price("pro", 0).unwrap_err();
+    ground.in_memory().set_next_plan("sub_1", Some("nobody's")).unwrap_err();
+    ground.in_memory().change_subscription("sub_1", |row| row.row.anchor_day = 32).unwrap_err();
+    ground.remove_plan("pro").await.unwrap_err();
 }
