@@ -55,7 +55,8 @@ fn show(status: &Status, now: DateTime<Utc>, app: &App, output: &Output) -> Resu
         output.heading(&format!("charging is paused {paused}"))?;
     }
     let runs = status.runs.iter().map(|run| run_row(run, app));
-    output.table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
+    output
+        .table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
     output.table(&["renewals", ""], backlog_rows(&status.backlog, now, app))?;
     if status.needs_a_look.is_empty() {
         return output.heading("nothing needs a person");

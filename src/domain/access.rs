@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_back_is_not_charged_again_so_it_ends_with_the_grace() {
+        for state in [State::Canceled, State::Refunded] {
+            let resumed = facts(Some(state));
+            assert_eq!(decided(&resumed, period_end()), None, "a change of mind may still be renewed");
+            assert_eq!(decided(&resumed, period_end() + policy().grace), downgraded());
+        }
+    }
+
+    #[test]
     fn past_due_is_who_was_declined_and_whose_period_ended() {
         let declined = AccessFacts { decline_count: 1, ..facts(Some(State::Due)) };
         assert_eq!(decided(&declined, now()), None);

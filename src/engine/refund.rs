@@ -50,12 +50,7 @@ impl Engine {
         Some(refund::decide(facts, &words(&said), &found, self.now(run), &|| self.new_id()))
     }
 
-    async fn record_refunds(
-        &self,
-        run: &Run,
-        facts: &[RefundFacts],
-        changes: &[RefundChange],
-    ) -> Result<(), RunError> {
+    async fn record_refunds(&self, run: &Run, facts: &[RefundFacts], changes: &[RefundChange]) -> Result<(), RunError> {
         let written = self.store.record_refunds(changes).await?;
         let known: BTreeMap<_, _> = facts.iter().map(|facts| (&facts.payment_id, facts)).collect();
         for change in changes.iter().filter(|change| written.contains(&change.payment_id)) {

@@ -114,9 +114,9 @@ impl Auditor {
             facts.payments.iter().map(|payment| (payment.payment_id.as_str(), payment)).collect();
         for renewal in facts.renewals.iter().filter(|renewal| renewal.state == "paid") {
             let paid = payments.get(renewal.payment_id.as_str()).is_some_and(|payment| payment.verified);
-            let taken = charges
-                .get(renewal.payment_id.as_str())
-                .is_some_and(|charge| Some(charge.amount) == renewal.amount && charge.purpose == Some(purpose(renewal)));
+            let taken = charges.get(renewal.payment_id.as_str()).is_some_and(|charge| {
+                Some(charge.amount) == renewal.amount && charge.purpose == Some(purpose(renewal))
+            });
             // Money under an id that was given up settles its renewal too.
             let earlier = || {
                 truth.charges.iter().any(|charge| {
@@ -126,13 +126,17 @@ impl Auditor {
                 })
             };
             if !(paid && taken || earlier()) {
-                found.push(broken("no phantom", format!("{} is paid, and the ledger has no such charge", renewal.payment_id)));
+                found.push(broken(
+                    "no phantom",
+                    format!("{} is paid, and the ledger has no such charge", renewal.payment_id),
+                ));
             }
         }
         for payment in facts.payments.iter().filter(|payment| payment.verified) {
             let charge = charges.get(payment.payment_id.as_str());
             if charge.is_none_or(|charge| Some(charge.amount) != payment.amount) {
-                found.push(broken("conservation", format!("{} is verified, and not in the ledger", payment.payment_id)));
+                found
+                    .push(broken("conservation", format!("{} is verified, and not in the ledger", payment.payment_id)));
             }
         }
         for renewal in &facts.renewals {
@@ -155,7 +159,8 @@ impl Auditor {
 
     /// The paid time is a chain of periods from where it began, each with a charge behind it.
     fn access_follows_money(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
-        let taken: BTreeSet<&(String, i64)> = truth.charges.iter().filter_map(|charge| charge.purpose.as_ref()).collect();
+        let taken: BTreeSet<&(String, i64)> =
+            truth.charges.iter().filter_map(|charge| charge.purpose.as_ref()).collect();
         let periods: BTreeMap<(&str, i64), Option<i64>> = facts
             .renewals
             .iter()
@@ -199,7 +204,10 @@ impl Auditor {
             let purpose = purpose(renewal);
             let before = charged.get(&purpose).is_some_and(|at| *at < decline.at);
             if before && !self.reads_are_behind {
-                found.push(broken("no false notice", format!("{} was paid before its decline was told", renewal.payment_id)));
+                found.push(broken(
+                    "no false notice",
+                    format!("{} was paid before its decline was told", renewal.payment_id),
+                ));
             }
             *told.entry(purpose).or_default() += 1;
         }

@@ -215,7 +215,8 @@ impl Mask {
         let failed = |order: Payment| {
             let transaction_id = Some(format!("made-up-{}", now.timestamp_micros()));
             let failure = Failure { pg_code: Some("MADE_UP".to_owned()), ..Failure::default() };
-            let failed = Payment { status: PaymentStatus::Failed, transaction_id, failed_at: Some(now), failure, ..order };
+            let failed =
+                Payment { status: PaymentStatus::Failed, transaction_id, failed_at: Some(now), failure, ..order };
             LookUp::Found(Box::new(failed))
         };
         if state.lie.remove(id.as_str()) {

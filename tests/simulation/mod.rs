@@ -119,7 +119,8 @@ fn hunts() {
     let most = number("SEEDS").unwrap_or(300);
     for bug in Bug::ALL.into_iter().filter(|bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"))) {
         let started = std::time::Instant::now();
-        let caught = (0..most).find_map(|seed| Some((seed, in_memory(seed, Some(bug), false).violations.into_iter().next()?)));
+        let caught =
+            (0..most).find_map(|seed| Some((seed, in_memory(seed, Some(bug), false).violations.into_iter().next()?)));
         println!("{bug:?}: {caught:?} in {:?}", started.elapsed());
     }
 }

@@ -46,11 +46,7 @@ impl Office {
             busy: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
             completed: Mutex::default(),
-            trace: Mutex::new(Trace {
-                digest: DefaultHasher::new(),
-                told,
-                counts: std::collections::BTreeMap::new(),
-            }),
+            trace: Mutex::new(Trace { digest: DefaultHasher::new(), told, counts: std::collections::BTreeMap::new() }),
         })
     }
 

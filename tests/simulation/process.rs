@@ -210,7 +210,10 @@ async fn live(office: Arc<Office>, engine: Engine, number: usize) {
         let began = office.time.micros();
         let ended = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await;
         office.note("ran", number, || match &ended {
-            Ok(report) => format!("{} paid {} declined {} unknown {}", report.status, report.paid, report.declined, report.unknown),
+            Ok(report) => format!(
+                "{} paid {} declined {} unknown {}",
+                report.status, report.paid, report.declined, report.unknown
+            ),
             Err(err) => format!("ended with {err}"),
         });
         if ended.is_ok_and(|report| report.status == "completed") {

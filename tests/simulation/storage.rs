@@ -40,8 +40,19 @@ pub type Held = Arc<Mutex<HashMap<RenewalId, Committed<Attempt>>>>;
 
 /// What can change a row.
 const WRITES: [&str; 13] = [
-    "set switch", "open run", "close run", "plan", "change", "claim", "give back", "take over", "settle", "late",
-    "observe", "access", "refund",
+    "set switch",
+    "open run",
+    "close run",
+    "plan",
+    "change",
+    "claim",
+    "give back",
+    "take over",
+    "settle",
+    "late",
+    "observe",
+    "access",
+    "refund",
 ];
 
 type Stored<T> = Result<T, StoreError>;
@@ -186,7 +197,9 @@ impl Store for Storage {
         }
         for attempt in &claimed.attempts {
             let attempt = attempt.get();
-            self.office.note("claimed", self.machine.number, || format!("{} {}", attempt.renewal.subscription_id, attempt.idempotency_key));
+            self.office.note("claimed", self.machine.number, || {
+                format!("{} {}", attempt.renewal.subscription_id, attempt.idempotency_key)
+            });
         }
         Ok(claimed)
     }

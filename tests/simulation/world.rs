@@ -327,7 +327,10 @@ impl<D: Database> World<D> {
             vec![(0, Happening::DatabaseAway), (office.between(SECOND, 30 * MINUTE), Happening::DatabaseBack)]
         });
         at_random(swarm.failovers_a_week / 7.0, &mut || {
-            vec![(0, Happening::Copy("failover")), (office.between(SECOND, 30 * SECOND), Happening::Restore("failover"))]
+            vec![
+                (0, Happening::Copy("failover")),
+                (office.between(SECOND, 30 * SECOND), Happening::Restore("failover")),
+            ]
         });
         for _ in 0..swarm.restores {
             let moment = office.between(DAY, days * DAY - 2 * DAY);

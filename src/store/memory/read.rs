@@ -6,7 +6,9 @@ use super::tables::Tables;
 use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
-use crate::store::read::{AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RefundRow, RenewalRow, Timeline};
+use crate::store::read::{
+    AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RefundRow, RenewalRow, Timeline,
+};
 use uuid::Uuid;
 
 pub(super) fn claimable(
@@ -99,8 +101,7 @@ fn whole(tables: &Tables, sub: &Subscription) -> Option<Timeline> {
         .filter(|row| row.payment.renewal_id.is_some_and(|paid| renewals.iter().any(|renewal| renewal.id == paid)))
         .collect();
     payments.sort_by_key(|row| row.recorded_at);
-    let mut refunds: Vec<&Refund> =
-        tables.refunds.iter().filter(|row| row.wanted.subscription_id == id).collect();
+    let mut refunds: Vec<&Refund> = tables.refunds.iter().filter(|row| row.wanted.subscription_id == id).collect();
     refunds.sort_by_key(|row| row.wanted_at);
     let events = tables.events().iter().filter(|event| event.subscription_id.as_ref() == Some(&id));
     Some(Timeline {

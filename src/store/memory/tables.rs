@@ -1,7 +1,9 @@
 //! The tables, and how rows of them are found. What may be written into them is in `constraints`: other modules see the
 //! constrained tables through methods that only read.
 
-use super::rows::{Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription};
+use super::rows::{
+    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+};
 use super::table::{Table, Undo};
 use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;

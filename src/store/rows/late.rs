@@ -10,7 +10,7 @@ use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::store::{LateChange, LateFacts};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The last attempt under a payment id that is looked up late.
 #[derive(sqlx::FromRow)]
@@ -90,15 +90,17 @@ pub fn found(changes: &[LateChange]) -> Vec<(State, &Settlement)> {
     found.collect()
 }
 
-/// What late changes write, each only if its renewal is still in the state that it was decided from.
+/// What late changes write, each only if its renewal is still in the state that it was decided from: of two payments of
+/// one renewal the second is only kept, and judged again by the next look-up.
 pub fn judge<'a>(changes: &'a [LateChange], guards: &BTreeMap<RenewalId, GuardRow>) -> (Writes<'a>, Vec<LookedOut>) {
     let (mut writes, mut looked) = (Writes::default(), Vec::new());
+    let mut found = BTreeSet::new();
     for change in changes {
         match change {
             LateChange::LookAgain { facts, next_look_up_at } => looked.push(LookedOut::again(facts, *next_look_up_at)),
             LateChange::Found { from, settlement } => {
                 let Some(row) = guards.get(&settlement.renewal_id) else { continue };
-                if row.state == from.as_str() {
+                if row.state == from.as_str() && found.insert(settlement.renewal_id) {
                     writes.add(settlement, row, *from);
                     looked.extend(LookedOut::given_up(settlement.payment.as_ref(), settlement.renewal_id, *from));
                 } else {

@@ -6,4 +6,5 @@ mod cancellations;
 mod edges;
 mod late;
 mod look_ups;
+mod refunds;
 mod stops;
