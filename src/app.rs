@@ -264,6 +264,7 @@ pub fn limits(config: &Config) -> Limits {
         settle_rows_max: charge.settle_rows_max as usize,
         settle_linger: charge.settle_linger,
         circuit_unknown_in_a_row: charge.circuit_unknown_in_a_row,
+        circuit_probes_max: charge.circuit_probes_max,
         clock_skew_max: config.gateway.clock_skew_max,
         ..Limits::default()
     }

@@ -8,6 +8,8 @@ mod access;
 mod backoff;
 mod channel;
 mod charge;
+mod circuit;
+mod claims;
 mod close;
 mod drain;
 pub mod import;

@@ -228,6 +228,11 @@ impl Report {
         self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
     }
 
+    /// It charges again.
+    pub fn channel_answers(&self, channel: &str) {
+        self.lock().stopped_channels.remove(channel);
+    }
+
     pub fn finish(
         &self,
         status: &str,

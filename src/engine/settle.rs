@@ -78,6 +78,8 @@ impl Engine {
         if !given.is_empty() {
             self.store.give_back(&given).await?;
             run.report.given_back(given.len() as u64);
+            // What was never sent is no charge.
+            run.release_charges(u32::try_from(given.len()).unwrap_or(u32::MAX));
         }
         // Durable now: their places are free.
         batch.into_iter().for_each(|finished| drop(finished.place));

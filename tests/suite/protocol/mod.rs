@@ -3,6 +3,7 @@
 
 mod answers;
 mod cancellations;
+mod circuits;
 mod edges;
 mod late;
 mod look_ups;

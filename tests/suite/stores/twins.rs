@@ -131,6 +131,7 @@ impl Walk {
                 lease: TimeDelta::from_std(LEASE).unwrap(),
                 policy: &policy,
                 stopped: &std::collections::BTreeSet::new(),
+                again: None,
                 freeze: &|order| FrozenRequest { body: order.amount.to_string(), hash: "h".to_owned() },
                 new_id: &|| ids.id(facts.now),
             };
