@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the answer")]
 
 mod house {
+    pub mod faults;
     pub mod floors;
     pub mod paths;
     pub mod rules;
     pub mod source;
 }
 
-use house::{floors, rules, source};
+use house::{faults, floors, rules, source};
 
 fn assert_none(offences: impl IntoIterator<Item = String>) {
     let offences: Vec<_> = offences.into_iter().collect();
@@ -59,4 +60,10 @@ fn every_folder_says_what_lives_there() {
 #[test]
 fn every_dependency_stands_in_a_group_with_a_reason() {
     assert_none(rules::dependencies_without_reason(&source::text_of("Cargo.toml")));
+}
+
+#[test]
+fn every_fault_has_its_line_and_every_test_of_it_exists() {
+    let text_of = |path: &str| source::exists(path).then(|| source::text_of(path));
+    assert_none(faults::offences(&source::text_of("tests/FAULTS.md"), &text_of));
 }

@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use error::CliError;
 use output::{Mode, Output};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -68,6 +69,7 @@ pub enum Command {
 
 /// Does what the command line says, and tells what went wrong: the whole program but for parsing.
 pub fn run_to_exit_code(cli: Cli) -> u8 {
+    leave_no_core_dump();
     crate::app::install_tls();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -77,6 +79,13 @@ pub fn run_to_exit_code(cli: Cli) -> u8 {
         Ok(()) => 0,
         Err(err) => fail(&err),
     }
+}
+
+/// A core dump would hold the API secret and every billing key that is being charged.
+fn leave_no_core_dump() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // A process may always ask for less.
+    let _ = setrlimit(Resource::Core, none);
 }
 
 fn fail(error: &CliError) -> u8 {

@@ -13,6 +13,7 @@ use super::renewal::{Effects, Event, Illegal, State, transition};
 use super::settle::Settling;
 use super::settlement::{AttemptRecord, PaymentRecord, PeriodMove, Settlement};
 use super::verdict::Verified;
+use super::waiting::late_look_up;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ const TEXT_MAX: usize = 256;
 
 pub(super) struct Draft<'a> {
     attempt: &'a Attempt,
+    from: State,
     to: State,
     effects: Effects,
     at: &'a Settling<'a>,
@@ -36,7 +38,7 @@ impl<'a> Draft<'a> {
     /// Takes the transition; everything else is detail.
     pub fn new(attempt: &'a Attempt, from: State, event: Event, at: &'a Settling<'a>) -> Result<Self, Illegal> {
         let (to, effects) = transition(from, event)?;
-        Ok(Self { attempt, to, effects, at, note: None, decline: None, review_reason: None })
+        Ok(Self { attempt, from, to, effects, at, note: None, decline: None, review_reason: None })
     }
 
     /// What was learned, for the timeline.
@@ -143,6 +145,10 @@ impl<'a> Draft<'a> {
             if_canceled: None,
         };
         fill(&mut settled);
+        if settled.state == State::Review && settled.payment.is_none() {
+            // A person decides, but the money of an earlier send can still turn up, and then it must be seen.
+            settled.next_look_up_at = late_look_up(State::Review, self.at.now);
+        }
         settled.events = self.effects.tells.iter().map(|kind| self.event(*kind, &settled)).collect();
         settled
     }
@@ -166,7 +172,9 @@ impl<'a> Draft<'a> {
 
     fn event(&self, kind: EventKind, settled: &Settlement) -> NewEvent {
         let renewal = &self.attempt.renewal;
-        let subject = (&renewal.subscription_id, renewal.id, Some(self.attempt.id));
+        // What is found out during a review is told although the attempt's own review was.
+        let attempt = (self.from != State::Review).then_some(self.attempt.id);
+        let subject = (&renewal.subscription_id, renewal.id, attempt);
         NewEvent::of_renewal(EventId((self.at.new_id)()), kind, subject, self.payload(settled), self.at.now)
     }
 

@@ -50,7 +50,11 @@ fn found(attempt: &Attempt, state: State, verdict: &Verdict, at: &Settling<'_>) 
     match (state, verdict) {
         // Its own attempt is being settled: that comes first.
         (State::Charging | State::Unknown, _) => Ok(Late::LookAgain(Some(at.now + UNANSWERED))),
-        (State::Paid | State::Refunded | State::Review, _) => Ok(Late::Beside),
+        (State::Paid | State::Refunded, _) => Ok(Late::Beside),
+        (State::Review, Verdict::Paid(proof)) => review(
+            "the money was taken after all, as ordered: give the period or give it back".to_owned(),
+            proof.record(),
+        ),
         (State::Due | State::Failed | State::Lapsed, Verdict::Paid(proof)) if !at.canceled => {
             Ok(Late::Found(Box::new(Draft::new(attempt, state, Event::Paid, at)?.paid(proof))))
         }

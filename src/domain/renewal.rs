@@ -201,7 +201,8 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
         (Charging, Event::Unclear) => (Unknown, SILENT),
 
         (Charging, Event::NeedsPerson) => (Review, closes(AttemptState::Refused, &[EventKind::RenewalReview])),
-        (Due | Failed | Canceled | Lapsed, Event::NeedsPerson) => (Review, tells(&[EventKind::RenewalReview])),
+        // Money that turns up for one that is under review stays with that person.
+        (Due | Failed | Canceled | Lapsed | Review, Event::NeedsPerson) => (Review, tells(&[EventKind::RenewalReview])),
 
         (Due, Event::TooLate) => (Lapsed, tells(&[EventKind::RenewalLapsed])),
         (Due, Event::CancelSeen) => (Canceled, tells(&[EventKind::RenewalCanceled])),
@@ -248,8 +249,8 @@ mod tests {
 
     #[test]
     fn nothing_but_a_person_leaves_paid_refunded_or_review() {
-        for (from, event, ..) in legal() {
-            if matches!(from, State::Paid | State::Refunded | State::Review) {
+        for (from, event, to, _) in legal() {
+            if from != to && matches!(from, State::Paid | State::Refunded | State::Review) {
                 assert!(matches!(event, Event::Refunded | Event::RetryCommanded), "{from:?} {event:?}");
             }
         }
@@ -281,7 +282,7 @@ mod tests {
     }
 
     /// Every transition there is: state, event, state.
-    const TABLE: [&str; 40] = [
+    const TABLE: [&str; 41] = [
         "due Claimed charging",
         "due Paid paid",
         "due PaidUnwanted canceled",
@@ -320,6 +321,7 @@ mod tests {
         "lapsed NeedsPerson review",
         "lapsed Refunded refunded",
         "lapsed RetryCommanded due",
+        "review NeedsPerson review",
         "review Refunded refunded",
         "review RetryCommanded due",
     ];

@@ -115,9 +115,9 @@ fn allowed(at: DateTime<Utc>, policy: &Policy) -> Option<DateTime<Utc>> {
     first_allowed(at, policy.zone, &policy.window, &policy.quiet)
 }
 
-/// A renewal that ended without money is looked up once more later: money can turn up late.
+/// A renewal that ended without money, or waits for a person, is looked up once more later: money can turn up late.
 pub fn late_look_up(state: State, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    matches!(state, State::Failed | State::Canceled).then(|| now + super::look_ups::LATE[0])
+    matches!(state, State::Failed | State::Canceled | State::Review).then(|| now + super::look_ups::LATE[0])
 }
 
 #[cfg(test)]

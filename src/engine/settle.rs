@@ -34,7 +34,11 @@ impl Engine {
     pub(super) async fn settle_all(&self, run: &Run, mut finished: mpsc::Receiver<Finished>) -> Result<(), RunError> {
         while let Some(first) = finished.recv().await {
             let batch = self.gather(first, &mut finished).await;
-            self.settle_batch(run, batch).await?;
+            if let Err(err) = self.settle_batch(run, batch).await {
+                // What is claimed and not sent yet stays unsent: what came of it could not be recorded either.
+                run.stop(format!("outcomes cannot be recorded ({err})"));
+                return Err(err);
+            }
         }
         Ok(())
     }

@@ -67,6 +67,10 @@ pub fn files(folder: &str, extension: &str) -> Vec<String> {
     found
 }
 
+pub fn exists(path: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file()
+}
+
 pub fn text_of(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a readable text file")
 }

@@ -21,8 +21,8 @@ pub struct Auditor {
     pub prices: BTreeSet<i64>,
     /// Where each subscription's period was last seen to end, and since when.
     pub ends: BTreeMap<String, (i64, i64)>,
-    /// Look-ups may be behind: a decline can be told although the money has just been taken.
-    pub reads_are_behind: bool,
+    /// A decline may be told this long after the money was taken all the same: an answer can be that old.
+    pub news_may_be_old: i64,
 }
 
 /// A broken promise.
@@ -191,6 +191,7 @@ impl Auditor {
         let renewals: BTreeMap<&str, &Renewal> =
             facts.renewals.iter().map(|renewal| (renewal.id.as_str(), renewal)).collect();
         let mut told: BTreeMap<(String, i64), usize> = BTreeMap::new();
+        let mut without_transaction: BTreeMap<(String, i64), i64> = BTreeMap::new();
         let mut attempts = BTreeSet::new();
         for decline in &facts.declines {
             let Some(renewal) = renewals.get(decline.renewal_id.as_str()) else { continue };
@@ -198,18 +199,28 @@ impl Auditor {
                 found.push(broken("one notice", format!("{}: told twice", renewal.payment_id)));
             }
             // A billing key that the gateway knows no more is a decline without a transaction.
+            let purpose = purpose(renewal);
             if decline.pg_code.is_none() {
+                *without_transaction.entry(purpose).or_default() += 1;
                 continue;
             }
-            let purpose = purpose(renewal);
-            let before = charged.get(&purpose).is_some_and(|at| *at < decline.at);
-            if before && !self.reads_are_behind {
+            let before = charged.get(&purpose).is_some_and(|at| *at < decline.at.saturating_sub(self.news_may_be_old));
+            if before {
                 found.push(broken(
                     "no false notice",
                     format!("{} was paid before its decline was told", renewal.payment_id),
                 ));
             }
             *told.entry(purpose).or_default() += 1;
+        }
+        for renewal in &facts.renewals {
+            let purpose = purpose(renewal);
+            let known = without_transaction.get(&purpose).copied().unwrap_or(0);
+            let real = i64::try_from(real.get(&purpose).copied().unwrap_or(0)).unwrap_or(i64::MAX);
+            if renewal.decline_count > real.saturating_add(known) {
+                let what = format!("{}: {} counted, {real} real", renewal.payment_id, renewal.decline_count);
+                found.push(broken("no invented decline", what));
+            }
         }
         for (purpose, count) in told {
             let real = real.get(&purpose).copied().unwrap_or(0);

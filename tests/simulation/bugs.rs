@@ -2,7 +2,7 @@
 //! test is whether the auditor notices.
 
 use super::swarm::Swarm;
-use super::time::MINUTE;
+use super::time::{HOUR, MINUTE};
 use chrono::{DateTime, Utc};
 use renewd::domain::charge::Attempt;
 use renewd::domain::ids::PaymentId;
@@ -118,18 +118,54 @@ impl Bug {
             Self::NoRecovery => swarm.kill = 0.02,
             Self::WorkerClockDue => swarm.clock_error = 7_200,
             Self::PlanSkipsOnError => swarm.bad_rows = true,
-            Self::NegativeVerdictKeeps | Self::DeclineCountedTwice | Self::NoFence | Self::DropResultOnFenceLoss => {
+            Self::NegativeVerdictKeeps => {
+                swarm.workers = 1;
+                swarm.pause = 0.03;
+                swarm.pause_max = 12 * HOUR;
+                swarm.late_approval = 0.5;
+                swarm.stale = 0.0;
+                swarm.races = false;
+                swarm.restores = 0;
+            }
+            Self::DeclineCountedTwice => {
+                swarm.declines = 0.5;
+                swarm.lost_after = 0.1;
+                swarm.restores = 0;
+            }
+            Self::NoFence | Self::DropResultOnFenceLoss => {
                 swarm.workers = 3;
                 swarm.pause = 0.05;
                 swarm.pause_max = 40 * MINUTE;
                 swarm.declines = 0.4;
                 swarm.late_approval = 0.3;
-                swarm.lost_after = 0.05;
+                swarm.restores = 0;
             }
         }
         swarm
     }
 }
+
+/// Each bug that shows, with the first world that shows it.
+pub const CAUGHT_BY: [(Bug, u64); 18] = [
+    (Bug::NewIdPerAttempt, 0),
+    (Bug::RandomIdNotPersisted, 0),
+    (Bug::RandomIdPersisted, 4),
+    (Bug::GiveUpIsFailureNewId, 0),
+    (Bug::ClaimNotChecked, 1),
+    (Bug::NewKeyPerSend, 0),
+    (Bug::TimeoutIsFailure, 0),
+    (Bug::NotFoundIsFailure, 0),
+    (Bug::AlreadyPaidIsFailure, 0),
+    (Bug::AlreadyPaidTrusted, 0),
+    (Bug::CancelNotChecked, 1),
+    (Bug::RefundMissing, 0),
+    (Bug::NoLateSweep, 10),
+    (Bug::NoRecovery, 0),
+    (Bug::WorkerClockDue, 0),
+    (Bug::PlanSkipsOnError, 0),
+    (Bug::NegativeVerdictKeeps, 34),
+    (Bug::DeclineCountedTwice, 0),
+];
 
 /// What a bug does to the traffic with the gateway. Without one it changes nothing.
 #[derive(Default)]

@@ -106,6 +106,7 @@ impl Database for Memory {
                     state: row.state.as_str().to_owned(),
                     payment_id: row.payment_id.to_string(),
                     attempt_count: row.attempt_count,
+                    decline_count: row.decline_count,
                     next_attempt_at: micros(row.next_attempt_at),
                 })
                 .collect(),
@@ -234,8 +235,8 @@ impl Database for Sqlite {
         Facts {
             renewals: self
                 .all(&format!(
-                    "SELECT renewal_id AS id, subscription_id, {start} AS period_start, {end} AS period_end, amount, \
-                     state, payment_id, attempt_count, {next} AS next_attempt_at FROM renewal_results ORDER BY id"
+                    "SELECT id, subscription_id, {start} AS period_start, {end} AS period_end, amount, \
+                     state, payment_id, attempt_count, decline_count, {next} AS next_attempt_at FROM renewals ORDER BY id"
                 ))
                 .await,
             subscriptions: self

@@ -1,7 +1,7 @@
 //! What an auditor is told: rows of the views, and what the API service itself did. Plain data, nobody's types.
 
 /// All times in microseconds since 1970, all amounts in minor units.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     pub renewals: Vec<Renewal>,
     pub subscriptions: Vec<Subscription>,
@@ -10,7 +10,7 @@ pub struct Facts {
     pub declines: Vec<Told>,
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Renewal {
     pub id: String,
     pub subscription_id: String,
@@ -20,17 +20,18 @@ pub struct Renewal {
     pub state: String,
     pub payment_id: String,
     pub attempt_count: i64,
+    pub decline_count: i64,
     pub next_attempt_at: Option<i64>,
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Subscription {
     pub id: String,
     pub current_period_end: i64,
     pub cancel_at_period_end: bool,
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Payment {
     pub payment_id: String,
     pub amount: Option<i64>,
@@ -38,7 +39,7 @@ pub struct Payment {
 }
 
 /// An event that a customer hears of.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Told {
     pub renewal_id: String,
     pub attempt_id: String,

@@ -38,23 +38,6 @@ pub struct Storage {
 /// Attempts by their renewals.
 pub type Held = Arc<Mutex<HashMap<RenewalId, Committed<Attempt>>>>;
 
-/// What can change a row.
-const WRITES: [&str; 13] = [
-    "set switch",
-    "open run",
-    "close run",
-    "plan",
-    "change",
-    "claim",
-    "give back",
-    "take over",
-    "settle",
-    "late",
-    "observe",
-    "access",
-    "refund",
-];
-
 type Stored<T> = Result<T, StoreError>;
 
 impl Storage {
@@ -67,9 +50,6 @@ impl Storage {
             return Err(away());
         }
         let done = office.real(work).await;
-        if WRITES.contains(&name) {
-            office.changed();
-        }
         office.note(name, self.machine.number, || done.as_ref().err().map(ToString::to_string).unwrap_or_default());
         if office.strikes(office.swarm.lost_after) {
             office.note("acknowledgement lost", self.machine.number, || name.to_owned());
@@ -77,6 +57,23 @@ impl Storage {
         }
         office.travel(&self.machine).await;
         done
+    }
+
+    /// One that changes rows, if what it answers says so.
+    async fn write<T>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Stored<T>>,
+        changes: impl FnOnce(&T) -> bool,
+    ) -> Stored<T> {
+        let marked = async {
+            let done = work.await;
+            if done.as_ref().is_ok_and(changes) {
+                self.office.changed();
+            }
+            done
+        };
+        self.at(name, marked).await
     }
 
     fn is(&self, bug: Bug) -> bool {
@@ -128,7 +125,7 @@ impl Store for Storage {
     }
 
     async fn set_switch(&self, switch: &Switch) -> Stored<()> {
-        self.at("set switch", self.inner.set_switch(switch)).await
+        self.write("set switch", self.inner.set_switch(switch), |()| true).await
     }
 
     async fn import(&self, batch: ImportBatch) -> Stored<()> {
@@ -161,7 +158,7 @@ impl Store for Storage {
                 planned.payment_id = PaymentId(format!("rn{:032}", self.office.between(0, i64::MAX)));
             }
         }
-        self.at("plan", self.inner.record_plan(run, &page)).await
+        self.write("plan", self.inner.record_plan(run, &page), |new| !new.is_empty()).await
     }
 
     async fn waiting_facts(
@@ -178,7 +175,7 @@ impl Store for Storage {
     }
 
     async fn change_renewals(&self, changes: &[RenewalChange]) -> Stored<Vec<RenewalId>> {
-        self.at("change", self.inner.change_renewals(changes)).await
+        self.write("change", self.inner.change_renewals(changes), |written| !written.is_empty()).await
     }
 
     async fn claim(&self, request: &ClaimRequest, decide: ClaimDecider) -> Stored<Claimed> {
@@ -191,7 +188,11 @@ impl Store for Storage {
         } else {
             decide
         };
-        let mut claimed = self.at("claim", self.inner.claim(request, decide)).await?;
+        let mut claimed = self
+            .write("claim", self.inner.claim(request, decide), |claimed: &Claimed| {
+                !claimed.attempts.is_empty() || !claimed.changed.is_empty()
+            })
+            .await?;
         if self.is(Bug::ClaimNotChecked) {
             self.also_held(&mut claimed);
         }
@@ -205,14 +206,14 @@ impl Store for Storage {
     }
 
     async fn give_back(&self, given: &[GivenBack]) -> Stored<()> {
-        self.at("give back", self.inner.give_back(given)).await
+        self.write("give back", self.inner.give_back(given), |()| true).await
     }
 
     async fn take_over(&self, rows_max: u32, lease: Duration, claims_max: u32) -> Stored<Vec<TakenOver>> {
         if self.is(Bug::NoRecovery) {
             return Ok(Vec::new());
         }
-        self.at("take over", self.inner.take_over(rows_max, lease, claims_max)).await
+        self.write("take over", self.inner.take_over(rows_max, lease, claims_max), |taken| !taken.is_empty()).await
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Stored<Settled> {
@@ -220,7 +221,7 @@ impl Store for Storage {
             let mut held = self.held.lock().unwrap();
             batch.iter().for_each(|settlement| drop(held.remove(&settlement.renewal_id)));
         }
-        let settled = self.at("settle", self.inner.settle(batch)).await?;
+        let settled = self.write("settle", self.inner.settle(batch), |_| true).await?;
         for settlement in batch {
             let lost = settled.fence_lost.contains(&settlement.renewal_id);
             self.office.note(if lost { "fence lost" } else { "settled" }, self.machine.number, || {
@@ -238,7 +239,7 @@ impl Store for Storage {
     }
 
     async fn record_late(&self, changes: &[LateChange]) -> Stored<()> {
-        self.at("late", self.inner.record_late(changes)).await
+        self.write("late", self.inner.record_late(changes), |()| true).await
     }
 
     async fn refund_facts(&self, rows_max: u32) -> Stored<Vec<RefundFacts>> {
@@ -246,11 +247,11 @@ impl Store for Storage {
     }
 
     async fn record_refunds(&self, changes: &[RefundChange]) -> Stored<Vec<PaymentId>> {
-        self.at("refunds", self.inner.record_refunds(changes)).await
+        self.write("refunds", self.inner.record_refunds(changes), |written| !written.is_empty()).await
     }
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Stored<()> {
-        self.at("observe", self.inner.observe(seen)).await
+        self.write("observe", self.inner.observe(seen), |()| true).await
     }
 
     async fn access_facts(
@@ -263,7 +264,7 @@ impl Store for Storage {
     }
 
     async fn record_access(&self, changes: &[AccessChange]) -> Stored<Vec<SubscriptionId>> {
-        self.at("access", self.inner.record_access(changes)).await
+        self.write("access", self.inner.record_access(changes), |written| !written.is_empty()).await
     }
 
     async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {

@@ -46,6 +46,7 @@ pub fn away(office: &Office, away: bool) {
     if office.is_calm() {
         return;
     }
+    office.note("gateway away", 0, || away.to_string());
     office.model().clear_rules();
     if away {
         for route in [Route::Charge, Route::LookUp, Route::List, Route::Cancel, Route::BillingKey] {

@@ -4,7 +4,7 @@
 use super::auditor::{Auditor, Violation};
 use super::bugs::{Bug, Mask};
 use super::database::{Change, Database};
-use super::facts::{Charge, Decline, Truth};
+use super::facts::{Charge, Decline, Facts, Truth};
 use super::happening::{Business, Happening};
 use super::office::Office;
 use super::population::{self, Population};
@@ -28,6 +28,8 @@ pub struct Ended {
     pub violations: Vec<Violation>,
     /// The same for every replay of the seed.
     pub digest: u64,
+    /// What the tables say at the end.
+    pub facts: Facts,
     pub counts: BTreeMap<&'static str, u64>,
     pub charges: usize,
     pub renewals: usize,
@@ -81,7 +83,8 @@ impl<D: Database> World<D> {
         let auditor = Auditor {
             first_ends: population.first_ends(),
             prices: population.prices(),
-            reads_are_behind: swarm.stale > 0.0 || swarm.late_approval > 0.0,
+            // A look-up that is behind shows an old failure; else an answer is as old as its lease at most.
+            news_may_be_old: if swarm.stale > 0.0 { 100 * DAY } else { 11 * MINUTE },
             ..Auditor::default()
         };
         let mask = Arc::new(Mask::new(plan.bug));
@@ -130,6 +133,7 @@ impl<D: Database> World<D> {
             counts: self.office.counts(),
             charges: self.office.model().ledger().charges().len(),
             renewals: facts.renewals.len(),
+            facts,
             violations: self.violations,
         }
     }
@@ -217,9 +221,8 @@ impl<D: Database> World<D> {
                 self.office.model().clear_rules();
             }
             Happening::Midnight => {
-                if self.look == Look::Daily {
-                    self.audit().await;
-                }
+                self.office.changed();
+                self.audit().await;
                 self.office.time.after(DAY, Happening::Midnight);
             }
         }

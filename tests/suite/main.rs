@@ -15,6 +15,7 @@ mod cli;
 mod clusters;
 mod config;
 mod crash;
+mod faults;
 mod protocol;
 #[path = "../simulation/mod.rs"]
 mod simulation;

@@ -9,7 +9,7 @@ use super::{Settings, SetupError, install_tls};
 use crate::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 use secrecy::ExposeSecret;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -174,6 +174,11 @@ fn base_url(text: &str) -> Result<(Url, Reach), SetupError> {
 }
 
 fn client(settings: &Settings, reach: Reach) -> Result<Client, SetupError> {
+    builder(settings, reach)?.build().map_err(|err| SetupError::Client(cause(err)))
+}
+
+/// The client but for the certificates that it trusts beside the machine's.
+pub(super) fn builder(settings: &Settings, reach: Reach) -> Result<ClientBuilder, SetupError> {
     install_tls();
     let mut builder = Client::builder()
         .user_agent(concat!("renewd/", env!("CARGO_PKG_VERSION")))
@@ -195,7 +200,7 @@ fn client(settings: &Settings, reach: Reach) -> Result<Client, SetupError> {
     } else {
         builder = builder.https_only(true);
     }
-    builder.build().map_err(|err| SetupError::Client(cause(err)))
+    Ok(builder)
 }
 
 fn authorization(settings: &Settings) -> Result<HeaderMap, SetupError> {

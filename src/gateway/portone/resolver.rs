@@ -96,4 +96,13 @@ mod tests {
         }
         assert!(Reach::Loopback.allows("127.0.0.1".parse().unwrap()));
     }
+
+    /// A rebound name: whatever it was called, it leads to this machine now.
+    #[tokio::test]
+    async fn a_public_name_that_leads_into_the_own_network_has_no_address() {
+        let resolve = async |reach: Reach| reach.resolve("localhost".parse().unwrap()).await.map(Iterator::count);
+        let refusal = resolve(Reach::Public).await.unwrap_err().to_string();
+        assert!(refusal.contains("no address that may be the gateway's"), "{refusal}");
+        assert!(resolve(Reach::Loopback).await.unwrap() > 0);
+    }
 }

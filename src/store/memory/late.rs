@@ -25,7 +25,7 @@ struct Wanted<'t> {
 
 impl<'t> Wanted<'t> {
     fn ended(row: &'t Renewal) -> Option<Self> {
-        let is_over = matches!(row.state, State::Due | State::Failed | State::Canceled | State::Lapsed);
+        let is_over = matches!(row.state, State::Due | State::Failed | State::Canceled | State::Lapsed | State::Review);
         Some(Self {
             due_at: row.next_look_up_at.filter(|_| is_over && row.attempt_count > 0)?,
             renewal_id: row.id,

@@ -41,7 +41,8 @@ pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
         let mut backlog = Backlog::default();
         for row in tables.renewals().iter() {
             *backlog.by_state.entry(row.state.as_str().to_owned()).or_default() += 1;
-            backlog.next_look_up_at = earlier(backlog.next_look_up_at, row.next_look_up_at);
+            let next_look_up_at = row.next_look_up_at.filter(|_| row.attempt_count > 0);
+            backlog.next_look_up_at = earlier(backlog.next_look_up_at, next_look_up_at);
             if row.state == State::Due {
                 backlog.due_now += i64::from(row.next_attempt_at.is_some_and(|at| at <= now));
                 backlog.waits_for_key += i64::from(row.waits_for_key);

@@ -63,7 +63,7 @@ fn show(tables: &mut Tables, unreadable: &Unreadable) -> Result<(), StoreError> 
         row.state = State::Review;
         row.review_reason = Some(unreadable.reason.clone());
         row.lease_until = None;
-        row.next_look_up_at = None;
+        row.next_look_up_at = unreadable.next_look_up_at;
         row.ended_at = row.ended_at.or(Some(unreadable.now));
         row.updated_at = unreadable.now;
     })?;

@@ -88,6 +88,8 @@ pub(super) fn write(store: &MemoryStore, tables: &mut Tables, writes: Writes<'_>
     }
     for payment in writes.observed {
         let renewal = payment.renewal_id;
+        let given_up = payment.payment_id.as_str().into();
+        tables.retired.change(&given_up, |row| row.next_look_up_at = Some(now));
         tables.add_observation(Seen { payment, recorded_at: now });
         renewal.map_or(Ok(()), |id| wake(tables, id, now))?;
     }
@@ -214,7 +216,10 @@ fn change(
 /// A payment was seen for a renewal that nobody holds: it is looked up.
 fn wake(tables: &mut Tables, id: RenewalId, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sleeps = |row: &Renewal| {
-        matches!(row.state, State::Due | State::Unknown | State::Failed | State::Canceled | State::Lapsed)
+        matches!(
+            row.state,
+            State::Due | State::Unknown | State::Failed | State::Canceled | State::Lapsed | State::Review
+        )
     };
     if !tables.renewals().get(&id).is_some_and(sleeps) {
         return Ok(());

@@ -8,8 +8,9 @@ wanted AS (
     (SELECT r.id, r.payment_id, false AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
         r.next_look_up_at
     FROM renewals r
-    WHERE r.next_look_up_at <= (SELECT now FROM clock) AND r.state IN ('due', 'failed', 'canceled', 'lapsed')
-        AND r.attempt_count > 0 AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = r.payment_id)
+    WHERE r.next_look_up_at <= (SELECT now FROM clock)
+        AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
+        AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = r.payment_id)
     ORDER BY r.next_look_up_at, r.id
     LIMIT $2::bigint)
     UNION ALL

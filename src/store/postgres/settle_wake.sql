@@ -1,4 +1,5 @@
--- Payments that came too late for their lease: kept as observations, and their renewals are looked up again.
+-- Payments that came too late for their lease: kept as observations, and their payment ids are looked up again, given up
+-- or not.
 -- $1 payments, $2 now
 WITH seen AS (
     SELECT * FROM json_to_recordset($1::json) AS p (
@@ -13,8 +14,14 @@ kept AS (
         p.pg_tx_id, p.pg_provider, p.channel_type, p.paid_at, p.verified, p.seen_by, $2::timestamptz
     FROM seen p
     ON CONFLICT DO NOTHING
+),
+given_up AS (
+    UPDATE retired_payments g
+    SET next_look_up_at = $2::timestamptz
+    FROM seen p
+    WHERE g.payment_id = p.payment_id
 )
 UPDATE renewals r
 SET next_look_up_at = $2::timestamptz, updated_at = $2::timestamptz
 FROM seen p
-WHERE r.id = p.renewal_id AND r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed')
+WHERE r.id = p.renewal_id AND r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review')

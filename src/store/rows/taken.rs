@@ -5,6 +5,8 @@ use super::told::review_event;
 use crate::domain::charge::Attempt;
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{RenewalId, SubscriptionId};
+use crate::domain::renewal::State;
+use crate::domain::waiting::late_look_up;
 use crate::store::{Committed, StoreError, TakenOver};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,6 +22,8 @@ pub struct Unreadable {
     pub renewal_id: RenewalId,
     pub reason: String,
     pub event: NewEvent,
+    /// Where it can be read, its money may still be seen.
+    pub next_look_up_at: Option<DateTime<Utc>>,
     pub now: DateTime<Utc>,
 }
 
@@ -34,16 +38,18 @@ pub fn take(row: AttemptFacts, lease: TimeDelta, claims_max: u32) -> Result<Resu
     let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next;
     let lease_epoch = row.lease_epoch.saturating_add(1);
     let claims = row.unsettled_claims;
-    let readable = if claims >= i64::from(claims_max) {
-        Err(format!("it was claimed {claims} times without an outcome, and may be what ends the process"))
-    } else {
-        row.into_attempt(lease_epoch, now + lease)
-    };
-    Ok(readable.map(|attempt| Taken { attempt, may_resend, cancel_at_period_end }).map_err(|problem| {
-        let reason = format!("the open attempt cannot be resolved: {problem}; it may have been charged");
-        let event = review_event(&subscription, renewal_id, &reason, now);
-        Unreadable { renewal_id, reason, event, now }
-    }))
+    let readable = row.into_attempt(lease_epoch, now + lease).map_err(|problem| (problem, None)).and_then(|attempt| {
+        let look_up = late_look_up(State::Review, now);
+        let problem = || format!("it was claimed {claims} times without an outcome, and may be what ends the process");
+        if claims < i64::from(claims_max) { Ok(attempt) } else { Err((problem(), look_up)) }
+    });
+    Ok(readable.map(|attempt| Taken { attempt, may_resend, cancel_at_period_end }).map_err(
+        |(problem, next_look_up_at)| {
+            let reason = format!("the open attempt cannot be resolved: {problem}; it may have been charged");
+            let event = review_event(&subscription, renewal_id, &reason, now);
+            Unreadable { renewal_id, reason, event, next_look_up_at, now }
+        },
+    ))
 }
 
 /// Hands out what is committed: to be called after the commit, and nowhere else.

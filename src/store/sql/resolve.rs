@@ -52,8 +52,9 @@ impl Step for TakeOver {
 
 /// Gives an attempt that cannot be resolved to a person.
 async fn show(tx: &mut Tx, unreadable: &Unreadable) -> Result<(), StoreError> {
-    let Unreadable { renewal_id, reason, event, now } = unreadable;
-    let params = [Param::text(renewal_id.to_string()), Param::text(&**reason), Param::time(*now)];
+    let Unreadable { renewal_id, reason, event, next_look_up_at, now } = unreadable;
+    let params =
+        [Param::text(renewal_id.to_string()), Param::text(&**reason), Param::time(*now), Param::Time(*next_look_up_at)];
     tx.execute(&statement::ATTEMPT_UNREADABLE, &params).await?;
     tell(tx, events_param(std::iter::once(event))?).await
 }

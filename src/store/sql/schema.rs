@@ -98,7 +98,15 @@ async fn migrate_here(store: &SqlStore, key: Option<SecretString>) -> Result<Mig
             connection.close().await;
             done?;
         }
-        Database::Sqlite(pools) => SQLITE.run(&pools.writer).await.map_err(refused)?,
+        Database::Sqlite(pools) => {
+            if let Err(error) = SQLITE.run(&pools.writer).await {
+                // SQLite has no lock for migrations: another process may have been faster. The tables are what counts.
+                let applied = store.perform(Applied).await?;
+                if problem(&SQLITE, &applied).is_some() {
+                    return Err(refused(error));
+                }
+            }
+        }
     }
     store.perform(Create { given: key.clone(), fresh: fresh_key()? }).await?;
     let applied = store.perform(Applied).await?;

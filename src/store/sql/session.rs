@@ -6,7 +6,8 @@
 use super::error::classify;
 use super::statement::{self, Param, Statement, stamp};
 use super::{Database, SqlStore};
-use crate::store::{SchemaProblem, StoreError, sqlite};
+use crate::store::sqlite::{self, OpenFile};
+use crate::store::{SchemaProblem, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
@@ -108,7 +109,10 @@ impl SqlStore {
                 let open = match lane {
                     Lane::Read => pools.readers.begin().await,
                     // Writers queue at `begin`, where nothing is read yet, and never fail half-way.
-                    Lane::Write | Lane::Settle => pools.writer.begin_with(sqlite::BEGIN).await,
+                    Lane::Write | Lane::Settle => {
+                        pools.file.as_ref().map_or(Ok(()), OpenFile::assert_in_place)?;
+                        pools.writer.begin_with(sqlite::BEGIN).await
+                    }
                 };
                 (Open::Sqlite(open.map_err(|error| classify(step, error))?), Some(clock.now()))
             }

@@ -6,8 +6,9 @@ WITH wanted AS (
         SELECT r.id, r.payment_id, 0 AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
             r.next_look_up_at
         FROM renewals r
-        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed')
-            AND r.attempt_count > 0 AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = r.payment_id)
+        WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review')
+            AND r.attempt_count > 0
+            AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = r.payment_id)
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
     UNION ALL

@@ -1,5 +1,8 @@
 //! SQLite: one file, one writer, a few readers. The steps are in [`super::sql`]; the statements are beside this file.
 
+mod file;
+
+pub(crate) use self::file::OpenFile;
 use super::StoreError;
 use super::sql::error::classify;
 use super::sql::{Database, SqlStore};
@@ -23,12 +26,15 @@ pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub struct Pools {
     pub writer: SqlitePool,
     pub readers: SqlitePool,
+    /// The file as it was opened; none for a database in memory.
+    pub(crate) file: Option<OpenFile>,
 }
 
 /// Opens the file of `url` (`sqlite://renewd.db`, or a path), and makes it if it is not there.
 ///
 /// # Errors
-/// [`StoreError::Unreachable`] if the file cannot be opened; [`StoreError::Row`] if it does not keep what is committed.
+/// [`StoreError::Unreachable`] if the file cannot be opened; [`StoreError::Row`] if it does not keep what is committed,
+/// or lies on another machine.
 pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<SqlStore, StoreError> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| classify("open", error))?
@@ -37,14 +43,16 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<SqlStore, Store
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
+    file::refuse_network(options.get_filename())?;
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .connect_with(options.clone())
         .await
         .map_err(|error| classify("open", error))?;
     assert_durable(&writer).await?;
+    let file = OpenFile::at(options.get_filename());
     let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options);
-    Ok(SqlStore::new(Database::Sqlite(Pools { writer, readers }), clock))
+    Ok(SqlStore::new(Database::Sqlite(Pools { writer, readers, file }), clock))
 }
 
 /// What the connections are like, by the file's own word.

@@ -1,4 +1,5 @@
--- Payments that came too late for their lease: kept as observations, and their renewals are looked up again.
+-- Payments that came too late for their lease: kept as observations, and their payment ids are looked up again, given up
+-- or not.
 -- $1 payments, $2 now
 INSERT INTO observations (payment_id, renewal_id, status, amount, cancelled_amount, currency, transaction_id,
     pg_tx_id, pg_provider, channel_type, paid_at, verified, seen_by, observed_at)
@@ -12,4 +13,8 @@ ON CONFLICT DO NOTHING;
 UPDATE renewals
 SET next_look_up_at = $2, updated_at = $2
 FROM json_each($1) AS p
-WHERE renewals.id = p.value ->> 'renewal_id' AND renewals.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed')
+WHERE renewals.id = p.value ->> 'renewal_id' AND renewals.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review');
+UPDATE retired_payments
+SET next_look_up_at = $2
+FROM json_each($1) AS p
+WHERE retired_payments.payment_id = p.value ->> 'payment_id'

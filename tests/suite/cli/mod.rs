@@ -11,9 +11,9 @@ mod demo;
 mod gateway;
 mod good;
 mod looking;
-mod place;
+pub mod place;
 mod readme;
-mod running;
+pub mod running;
 mod secrets;
 mod signals;
 
@@ -22,24 +22,24 @@ use running::Simulator;
 use serde_json::{Value, json};
 
 /// Within the charging window of 30 January; the periods of [`subscriber`] end in the night after.
-const NOW: &str = "2026-01-30T10:00:00+09:00";
+pub const NOW: &str = "2026-01-30T10:00:00+09:00";
 /// After every lease of [`NOW`] has ended.
 const LATER: &str = "2026-01-30T10:20:00+09:00";
 
 /// A migrated database, its subscribers, and the gateway that they are charged at.
-struct Stage {
-    place: Place,
-    simulator: Simulator,
+pub struct Stage {
+    pub place: Place,
+    pub simulator: Simulator,
 }
 
 impl Stage {
     /// Subscribers are named `sub_…` and told by their name and billing key.
-    fn with(subscribers: &[(&str, &str)]) -> Self {
+    pub fn with(subscribers: &[(&str, &str)]) -> Self {
         Self::behind(&[], subscribers)
     }
 
     /// The same behind a simulator with more arguments.
-    fn behind(arguments: &[&str], subscribers: &[(&str, &str)]) -> Self {
+    pub fn behind(arguments: &[&str], subscribers: &[(&str, &str)]) -> Self {
         let mut place = Place::migrated();
         let simulator = Simulator::start(&place, arguments);
         simulator.tell(&mut place);
@@ -48,13 +48,13 @@ impl Stage {
     }
 
     /// The first run, at [`NOW`], as JSON.
-    fn run(&self, arguments: &[&str]) -> Value {
+    pub fn run(&self, arguments: &[&str]) -> Value {
         let all = [&["--output", "json", "run"], arguments].concat();
         self.place.at(NOW, &all).ok().json()
     }
 
     /// Another run, at [`LATER`], as JSON. What the first one planned a moment after [`NOW`] is due by then.
-    fn run_again(&self, arguments: &[&str]) -> Value {
+    pub fn run_again(&self, arguments: &[&str]) -> Value {
         let all = [&["--output", "json", "run"], arguments].concat();
         self.place.at(LATER, &all).ok().json()
     }

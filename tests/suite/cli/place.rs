@@ -80,8 +80,15 @@ impl Place {
 
     /// Starts a command that is watched or stopped on its way.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_renewd"));
-        command.args(arguments).env_clear().envs(&self.variables).current_dir(self.folder.path()).stdin(Stdio::null());
+        self.start_under(&[], arguments)
+    }
+
+    /// The same as the last arguments of another program, which runs it in its own way.
+    pub fn start_under(&self, program: &[&str], arguments: &[&str]) -> Running {
+        let words = [program, &[env!("CARGO_BIN_EXE_renewd")], arguments].concat();
+        let mut command = std::process::Command::new(words[0]);
+        command.args(&words[1..]).env_clear().envs(&self.variables);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         Running::start(command)
     }
 

@@ -38,13 +38,17 @@ impl Running {
     }
 
     /// The first lines of stdout, once they are there.
-    fn first_lines(&self, count: usize) -> Vec<String> {
+    pub fn first_lines(&self, count: usize) -> Vec<String> {
         let mut text = String::new();
         wait_until("the first lines on stdout", || {
             text = read(&self.out);
             text.matches('\n').count() >= count
         });
         text.lines().take(count).map(str::to_owned).collect()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal such as `TERM` to this one process.

@@ -86,11 +86,18 @@ pub struct Ground {
 /// A migrated, empty database on `server`; a `template` for [`Ground::open`].
 pub async fn template(server: &PrivateServer) -> String {
     let url = server.database("template", "template1").await;
+    fill(&url).await;
+    let name = url.split('?').next().and_then(|address| address.rsplit('/').next());
+    name.expect("a database's name").to_owned()
+}
+
+/// Migrates the empty database at `url`, and sells one plan there.
+pub async fn fill(url: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [("DATABASE_URL", url.clone())];
+    let settings = [("DATABASE_URL", url.to_owned())];
     let mut migration = Worker::start(&["migrate"], &settings, &folder.path().join("migrate"));
     assert!(migration.wait().await.success(), "{}", migration.said());
-    let mut connection = PgConnection::connect(&url).await.expect("a connection");
+    let mut connection = PgConnection::connect(url).await.expect("a connection");
     sqlx::query(
         "INSERT INTO plans (id, name, amount, currency, interval, tier, fallback_tier, order_name)
         VALUES ('pro', 'Pro', 55000, 'KRW', 'P1M', 'pro', 'free', 'Pro')",
@@ -99,15 +106,17 @@ pub async fn template(server: &PrivateServer) -> String {
     .await
     .expect("a plan");
     connection.close().await.expect("a clean goodbye");
-    let name = url.split('?').next().and_then(|address| address.rsplit('/').next());
-    name.expect("a database's name").to_owned()
 }
 
 impl Ground {
     /// `latency`: from a charge's arrival at the gateway to its approval.
     pub async fn open(server: &PrivateServer, template: &str, latency: Duration) -> Self {
+        Self::on(server.database("round", template).await, latency).await
+    }
+
+    /// The same on a database that [`fill`] has seen.
+    pub async fn on(database_url: String, latency: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let database_url = server.database("round", template).await;
         let ledger = folder.path().join("ledger");
         let clock = RoundClock::start();
         let mut settings = SimulatorSettings::new(Arc::new(clock.clone()));
@@ -132,6 +141,12 @@ impl Ground {
     /// The round's time, for a failing round's story.
     pub fn clock_text(&self) -> String {
         self.clock.now().format("%dT%H:%M:%S%.3f").to_string()
+    }
+
+    /// Sets a variable of the runs that start from now on.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value));
     }
 
     /// A `renewd run` that goes by the round's clock.

@@ -4,13 +4,13 @@
 //! `CRASH_ROUNDS=500 cargo test --test suite crash::rounds` plays more rounds; a failing one prints its seed, and
 //! `CRASH_SEED=7` plays that schedule again. The schedule is the seed's; how the processes meet it is the machine's.
 
-mod audit;
+pub mod audit;
 mod audited;
-mod ground;
+pub mod ground;
 mod paused;
 mod retried;
 mod round;
-mod worker;
+pub mod worker;
 
 use crate::support::postgres::PrivateServer;
 use round::Tally;

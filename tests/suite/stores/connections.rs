@@ -1,6 +1,6 @@
 //! Connections: what is committed is committed, whoever stops waiting; and a database that is not there says so.
 
-use super::ground::{Ground, now};
+use super::ground::{Ground, charge_everything, now};
 use super::on_all;
 use chrono::{DateTime, TimeDelta, Utc};
 use renewd::clock::{Clock, SystemClock};
@@ -161,6 +161,10 @@ async fn results_get_in_while_every_other_connection_is_taken() {
         taken.push(pools.main.acquire().await.unwrap());
     }
     assert_eq!(ground.settle(&[paid]).await.unwrap().settled.len(), 1);
+    // Whoever needs another one waits for a bounded time, and has claimed nothing.
+    let charge = charge_everything(ground.run_id());
+    let claimed = tokio::time::timeout(Duration::from_secs(20), ground.claim(&ground.request(9), charge)).await;
+    assert!(matches!(claimed.unwrap(), Err(StoreError::Unreachable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,5 +191,20 @@ async fn a_database_that_vanished_is_unreachable() {
     for _ in 0..2 {
         let refusal = ground.backlog().await.unwrap_err();
         assert!(matches!(refusal, StoreError::Unreachable(_)), "{refusal:?}");
+    }
+}
+
+/// Asked of the connections themselves: what was asked for when they were opened may not have been taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_what_is_committed() {
+    let ground = Ground::sqlite().await;
+    let Database::Sqlite(pools) = ground.database() else { unreachable!() };
+    for pool in [&pools.writer, &pools.readers] {
+        let mut connection = pool.acquire().await.unwrap();
+        for (pragma, wanted) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
+            let read = sqlx::AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
+            let found: String = sqlx::query_scalar(read).fetch_one(&mut *connection).await.unwrap();
+            assert_eq!(found, wanted, "{pragma}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::{PAYMENT_ID, SECRET, World, attempt, client, noon, order, settings};
 use crate::clock::SettableClock;
 use crate::domain::charge::{BillingKey, FrozenRequest, Payer};
 use crate::domain::ids::PaymentId;
+use crate::domain::payment::LookUp;
 use crate::gateway::portone::request::{ChangedRequest, charge_bytes};
 use crate::gateway::portone::{PortOne, SetupError};
 use crate::gateway::simulator::{CancelCall, ChargeCall, GatewayModel, ModelSettings, Step, hints};
@@ -220,5 +221,19 @@ fn the_simulator_answers_as_the_openapi_document_says() {
         let reply = model.cancel(noon(), &call);
         let answer = if reply.status == 200 { "CancelPaymentResponse" } else { "CancelPaymentError" };
         schemas.assert_answer(answer, &serde_json::from_str(&reply.body).unwrap());
+    }
+}
+
+/// A database that somebody wrote into must not choose where a request goes.
+#[tokio::test]
+async fn a_payment_id_stays_one_part_of_the_path() {
+    let world = World::start().await;
+    for id in ["", ".", ".."] {
+        let seen = world.gateway.payment(&PaymentId::from(id)).await;
+        assert!(matches!(seen, LookUp::Failed(_)), "{id:?}: {seen:?}");
+    }
+    // Encoded, each is the name of a payment that nobody knows, and no other path.
+    for id in ["../billing-keys/x", "a/../../b", "x?storeId=other", "x#y", "x%2fy", "x\r\nHost: y", "%2e%2e"] {
+        assert_eq!(world.gateway.payment(&PaymentId::from(id)).await, LookUp::NotFound, "{id:?}");
     }
 }

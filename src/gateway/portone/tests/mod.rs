@@ -4,6 +4,7 @@ mod answers;
 mod contract;
 mod hostile;
 mod schema;
+mod tls;
 
 use super::{PortOne, Settings};
 use crate::clock::{Clock, SettableClock};
