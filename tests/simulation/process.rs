@@ -126,6 +126,8 @@ fn policy(office: &Office) -> Policy {
         channel_key: None,
         product_type: None,
         locale: None,
+        refund_late: false,
+        refund_late_cancel: false,
         claims_unsettled_max: 3,
     }
 }
