@@ -126,8 +126,8 @@ fn policy(office: &Office) -> Policy {
         channel_key: None,
         product_type: None,
         locale: None,
-        refund_late: false,
-        refund_late_cancel: false,
+        refund_late: office.swarm.refunds,
+        refund_late_cancel: office.swarm.refunds,
         claims_unsettled_max: 3,
     }
 }

@@ -246,6 +246,9 @@ impl Store for Storage {
     }
 
     async fn refund_facts(&self, rows_max: u32) -> Stored<Vec<RefundFacts>> {
+        if self.is(Bug::RefundMissing) {
+            return Ok(Vec::new());
+        }
         self.at("refund facts", self.inner.refund_facts(rows_max)).await
     }
 

@@ -62,6 +62,8 @@ pub struct Swarm {
     pub latency: u64,
     /// Each worker reconciles the last two days every night. No promise rests on it but where a backup was restored.
     pub reconciles: bool,
+    /// Money that nobody wants to have paid is given back by rule.
+    pub refunds: bool,
     /// The gateway breaks its promise under concurrency.
     pub races: bool,
 
@@ -122,6 +124,7 @@ impl Swarm {
             outage_hours: if random.u8(0..4) == 0 { random.i64(1..=24) } else { 0 },
             latency: random.u64(1..=3_000),
             reconciles: random.bool(),
+            refunds: random.bool(),
             races: seed % 4 == 3,
         };
         swarm.reconciles |= swarm.restores > 0 || swarm.failovers_a_week > 0.0;
