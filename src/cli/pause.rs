@@ -46,7 +46,7 @@ fn tell(paused: bool, said: &str, args: &Args, app: &App, output: &Output) -> Re
         Mode::Json => output.json(&json!({
             "paused": paused, "by": actor(args, app), "reason": args.reason, "said": said,
         })),
-        Mode::Table => output.heading(said),
+        Mode::Table => output.line(said),
     }
 }
 

@@ -40,6 +40,9 @@ const NAMED_MAX: usize = 20;
 
 const BY: &str = "renewd";
 
+/// The first word of a held run's problem, and of the switch's reason.
+const SUSPECTED: &str = "restore_suspected";
+
 impl Engine {
     /// One listing of what the gateway made since the last run. Holds all charging if this database has forgotten any of it.
     ///
@@ -67,8 +70,13 @@ impl Engine {
         let own = run.id.to_string();
         let runs = self.store.runs(RUNS_READ).await?;
         let compared = runs.iter().filter(|row| row.id != own && row.figures["compared"] == true);
-        let latest = compared.filter_map(|row| row.finished_at).max();
-        Ok(latest.map_or(self.started(run) - LOOK_BACK, |at| at - OVERLAP))
+        let latest = compared.max_by_key(|row| row.finished_at);
+        let since = latest.and_then(|row| {
+            // What a held run left over was told then: it holds nothing a second time.
+            let was_held = row.error.as_ref().is_some_and(|error| error.starts_with(SUSPECTED));
+            row.finished_at.map(|at| if was_held { at } else { at - OVERLAP })
+        });
+        Ok(since.unwrap_or(self.started(run) - LOOK_BACK))
     }
 
     /// How many payments of the first page that has any were forgotten here.
@@ -102,7 +110,7 @@ impl Engine {
         forgotten: usize,
     ) -> Result<(), RunError> {
         let what = format!(
-            "restore_suspected: the gateway took money that this database does not remember asking for ({forgotten} or more since {since}); was it restored from a backup?"
+            "{SUSPECTED}: the gateway took money that this database does not remember asking for ({forgotten} or more since {since}); was it restored from a backup?"
         );
         let before = self.store.switch().await?.paused;
         // First of all: whatever fails after this, nothing is charged.

@@ -13,6 +13,7 @@ mod good;
 mod looking;
 pub mod place;
 mod readme;
+mod reconciling;
 pub mod running;
 mod secrets;
 mod signals;

@@ -1,6 +1,6 @@
 //! Recorded here, and otherwise at the gateway: told to a person once, and nothing that is paid is changed.
 
-use super::ground::{reconcile, tell_otherwise};
+use super::ground::{list_at_most, observations, reconcile, tell_otherwise};
 use crate::world::{On, World};
 use chrono::TimeDelta;
 use renewd::domain::payment::{Payment, PaymentStatus};
@@ -18,6 +18,7 @@ crate::on_both_databases! {
     a_listing_that_is_wrong_is_not_believed,
     a_look_up_without_an_answer_says_so,
     a_gateway_that_does_not_list_ends_it,
+    a_time_that_holds_too_many_is_listed_in_parts,
     a_payment_that_was_made_before_the_range_is_looked_up_with_its_own_day,
 }
 
@@ -68,6 +69,8 @@ async fn paid_here_and_failed_there(on: On) {
     let mut world = paid(on).await;
     tell_otherwise(&mut world, |payment: &mut Payment| payment.status = PaymentStatus::Failed);
     differs(&world, Difference::NotPaidThere, Some("FAILED")).await;
+    let payment = world.renewal(SUB).await.payment_id;
+    assert_eq!(observations(&world, on, &payment, "reconcile").await, 1, "what was seen is kept");
 }
 
 async fn another_amount_there(on: On) {
@@ -151,4 +154,14 @@ async fn a_payment_that_was_made_before_the_range_is_looked_up_with_its_own_day(
     let hour = TimeDelta::hours(1);
     let of_first = super::ground::reconcile_between(&world, first - hour, first + hour).await;
     assert_eq!((of_first.listed, of_first.recorded, of_first.agreed), (1, 1, 1), "{of_first:?}");
+}
+
+async fn a_time_that_holds_too_many_is_listed_in_parts(on: On) {
+    let mut world = paid(on).await;
+    list_at_most(&mut world, TimeDelta::hours(7));
+    let before = world.simulator.model().ledger().requests(Route::List);
+    let report = reconcile(&world).await;
+    // Two days are halved three times; each half is asked for once.
+    assert_eq!(world.simulator.model().ledger().requests(Route::List) - before, 15);
+    assert_eq!((report.agreed, report.recorded, report.needs_a_look()), (1, 1, false), "{report:?}");
 }

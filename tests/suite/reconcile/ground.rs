@@ -15,7 +15,7 @@ use renewd::gateway::{
 };
 use renewd::shutdown::Shutdown;
 use renewd::store::Committed;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -58,6 +58,23 @@ pub async fn paused(world: &World) -> Option<String> {
     world.store.switch().await.unwrap().paused.map(|paused| format!("{}: {}", paused.by, paused.reason))
 }
 
+/// How many observations of a payment there are, by whoever saw it.
+pub async fn observations(world: &World, on: On, payment_id: &str, seen_by: &str) -> i64 {
+    let url = world.app.config.database.url.expose();
+    let sql = format!("SELECT count(*) FROM observations WHERE payment_id = '{payment_id}' AND seen_by = '{seen_by}'");
+    let sql = AssertSqlSafe(sql);
+    match on {
+        On::Postgres => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        }
+        On::Sqlite => {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        }
+    }
+}
+
 /// What the API service sees of these subscriptions, and the money: without the times of our own doing.
 pub async fn results(world: &World, subscriptions: &[&str]) -> Vec<String> {
     let mut results = Vec::new();
@@ -87,20 +104,35 @@ struct Told<F> {
     otherwise: F,
     /// Listings that are answered before none is any more.
     listings: AtomicU32,
+    /// A listing of a longer time than this is said to hold more than can be listed.
+    lists_at_most: TimeDelta,
 }
 
 /// From now on the gateway tells each payment as `otherwise` makes it; the charges are the same.
 pub fn tell_otherwise(world: &mut World, otherwise: impl Fn(&mut Payment) + Send + Sync + 'static) {
     let gateway = Arc::clone(&world.engine.gateway);
-    world.engine.gateway = Arc::new(Told { gateway, otherwise, listings: AtomicU32::new(u32::MAX) });
+    world.engine.gateway =
+        Arc::new(Told { gateway, otherwise, listings: AtomicU32::new(u32::MAX), lists_at_most: TimeDelta::MAX });
+}
+
+/// As if this store took so many payments that no listing may be of a longer time.
+pub fn list_at_most(world: &mut World, time: TimeDelta) {
+    let gateway = Arc::clone(&world.engine.gateway);
+    let otherwise = |_: &mut Payment| {};
+    world.engine.gateway =
+        Arc::new(Told { gateway, otherwise, listings: AtomicU32::new(u32::MAX), lists_at_most: time });
 }
 
 /// After so many listings the gateway refuses to list; answers what undoes that.
 pub fn refuse_listings_after(world: &mut World, listings: u32) -> Arc<dyn Gateway> {
     let gateway = Arc::clone(&world.engine.gateway);
     let before = Arc::clone(&gateway);
-    world.engine.gateway =
-        Arc::new(Told { gateway, otherwise: |_: &mut Payment| {}, listings: AtomicU32::new(listings) });
+    world.engine.gateway = Arc::new(Told {
+        gateway,
+        otherwise: |_: &mut Payment| {},
+        listings: AtomicU32::new(listings),
+        lists_at_most: TimeDelta::MAX,
+    });
     before
 }
 
@@ -128,6 +160,9 @@ impl<F: Fn(&mut Payment) + Send + Sync> Gateway for Told<F> {
         }
         let mut page = self.gateway.payments(range).await?;
         page.items.iter_mut().for_each(&self.otherwise);
+        if range.until - range.from > self.lists_at_most {
+            page.total = 60_001;
+        }
         Ok(page)
     }
 

@@ -13,6 +13,10 @@ crate::on_both_databases! {
     a_copy_from_the_middle_of_a_run_is_settled_by_look_ups,
     a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
     a_hold_that_died_half_way_is_gone_on_with,
+    what_cannot_be_adopted_holds_charging_once,
+    what_was_forgotten_is_seen_behind_a_page_of_what_was_not,
+    the_reason_of_an_earlier_pause_is_kept,
+    a_lost_series_is_adopted_under_its_own_name,
 }
 
 const SUBS: [&str; 4] = ["one", "two", "three", "four"];
@@ -172,4 +176,77 @@ async fn a_hold_that_died_half_way_is_gone_on_with(on: On) {
     let held = world.run().await;
     assert!(held.problem.unwrap().contains("2 payment(s) adopted"), "found again by the next run");
     assert_eq!(world.charges("one").len(), 1);
+}
+
+/// The subscription itself came after the copy.
+async fn what_cannot_be_adopted_holds_charging_once(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("old", "bk-old").await;
+    let copy = backup(&world, on).await;
+    world.subscribe("new", "bk-new").await;
+    assert_eq!(world.try_run(&["new"]).await.unwrap().paid, 1);
+    world.clock.pass(TimeDelta::minutes(1));
+
+    let world = world.on_database(&copy).await;
+    let held = world.run().await;
+    assert!(held.problem.unwrap().contains("1 unknown payment(s)"));
+    resume(&world).await;
+    let goes_on = world.run().await;
+    assert_eq!((goes_on.problem, goes_on.paid), (None, 1), "told once is enough");
+    let report = reconcile(&world).await;
+    assert_eq!(report.unknown[0].why, "its subscription is not in this database");
+}
+
+async fn what_was_forgotten_is_seen_behind_a_page_of_what_was_not(on: On) {
+    let world = World::new(on).await;
+    let names: Vec<String> = (0..205).map(|n| format!("sub-{n}")).collect();
+    for name in &names {
+        world.subscribe(name, &format!("bk-{name}")).await;
+    }
+    assert_eq!(world.run().await.paid, 205);
+    world.subscribe("last", "bk-last").await;
+    let copy = backup(&world, on).await;
+    assert_eq!(world.run_after(TimeDelta::minutes(1)).await.paid, 1);
+
+    let world = world.on_database(&copy).await;
+    let held = world.run().await;
+    assert!(held.problem.unwrap().contains("1 payment(s) adopted, for last"));
+}
+
+async fn the_reason_of_an_earlier_pause_is_kept(on: On) {
+    let world = business(on).await;
+    let copy = backup(&world, on).await;
+    world.run().await;
+    let world = world.on_database(&copy).await;
+    let by = renewd::domain::ids::EventId(world.app.chance.id(world.app.clock.now()));
+    renewd::engine::control::pause(&*world.store, by, "ops", "prices").await.unwrap();
+    world.run().await;
+    let reason = paused(&world).await.unwrap();
+    assert!(
+        reason.starts_with("renewd: restore_suspected") && reason.ends_with("(paused before by ops: prices)"),
+        "{reason}"
+    );
+}
+
+async fn a_lost_series_is_adopted_under_its_own_name(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk").await;
+    let declined = Trouble::Decline { name: "insufficient".to_owned() };
+    world.simulator.model().add_rule(Rule::new(When::Always, declined).times(1));
+    assert_eq!(world.run().await.declined, 1);
+    let first = world.renewal("sub").await.payment_id;
+    let copy = backup(&world, on).await;
+    world.rule(When::Payment(first.clone()), Trouble::MaxTransactions);
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 1);
+    let second = world.renewal("sub").await.payment_id;
+    assert_ne!(first, second);
+
+    let world = world.on_database(&copy).await;
+    let report = reconcile(&world).await;
+    assert_eq!((report.adopted, report.needs_a_look()), (1, false), "{report:?}");
+    let renewal = world.renewal("sub").await;
+    assert_eq!((renewal.state.as_str(), renewal.payment_id), ("paid", second));
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.charges("sub").len(), 1);
 }

@@ -12,6 +12,7 @@ mod import;
 mod outside;
 mod plan;
 mod races;
+mod reconcile;
 mod refunds;
 mod resolve;
 mod schema;
