@@ -194,6 +194,8 @@ pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
         channel_key: gateway.channel_key.clone(),
         product_type: gateway.product_type.map(|kind| kind.as_str().to_owned()),
         locale: gateway.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+        refund_late: config.charge.refund_late,
+        refund_late_cancel: config.charge.refund_late_cancel,
         claims_unsettled_max: config.charge.claims_unsettled_max,
     })
 }
@@ -262,6 +264,7 @@ pub fn limits(config: &Config) -> Limits {
         settle_rows_max: charge.settle_rows_max as usize,
         settle_linger: charge.settle_linger,
         circuit_unknown_in_a_row: charge.circuit_unknown_in_a_row,
+        circuit_probes_max: charge.circuit_probes_max,
         clock_skew_max: config.gateway.clock_skew_max,
         ..Limits::default()
     }

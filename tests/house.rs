@@ -53,6 +53,11 @@ fn exceptions_are_expected_and_nothing_is_left_for_later() {
 }
 
 #[test]
+fn the_engine_selects_in_order() {
+    assert_none(source::sources("src").iter().flat_map(rules::chosen_by_chance));
+}
+
+#[test]
 fn every_folder_says_what_lives_there() {
     assert_none(source::files("src", "rs").iter().filter_map(|path| rules::without_head(path, &source::text_of(path))));
 }

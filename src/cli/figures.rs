@@ -13,6 +13,11 @@ pub type Row = [String; 2];
 pub fn run_rows(report: &RunReport) -> Vec<Row> {
     let mut rows = vec![row("due", report.due), row("paid", report.paid)];
     rows.extend(report.amounts.iter().map(|(currency, minor)| ["  collected".to_owned(), sum(currency, *minor)]));
+    if report.refunded > 0 {
+        rows.push(row("given back", report.refunded));
+        let back = &report.refunded_amounts;
+        rows.extend(back.iter().map(|(currency, minor)| ["  sum".to_owned(), sum(currency, *minor)]));
+    }
     rows.push(row("declined, will be retried or wait for a card", report.declined));
     rows.extend(report.declined_by_reason.iter().map(|(reason, count)| row(&format!("  {}", words(reason)), *count)));
     rows.extend(retries(&report.retries));

@@ -4,7 +4,7 @@ use super::error::{CliError, usage};
 use super::figures::{local, sum, words};
 use super::output::{Mode, Output};
 use crate::app::App;
-use crate::store::read::{AttemptRow, RenewalRow, Timeline};
+use crate::store::read::{AttemptRow, RefundRow, RenewalRow, Timeline};
 use chrono::{DateTime, Utc};
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +54,12 @@ fn lines(timeline: &Timeline, app: &App) -> Vec<Vec<String>> {
         let amount = sum(payment.currency.as_deref().unwrap_or(""), payment.amount.unwrap_or(0));
         lines.push((payment.recorded_at, 2, format!("payment {}", payment.status), amount));
     }
+    for refund in &timeline.refunds {
+        lines.push((refund.wanted_at, 2, "to be given back".to_owned(), given_back(refund)));
+        if refund.tries > 0 {
+            lines.push((refund.updated_at, 2, format!("refund {}", refund.state), asked(refund, app)));
+        }
+    }
     for event in &timeline.events {
         lines.push((event.created_at, 2, "told".to_owned(), event.kind.clone()));
     }
@@ -81,6 +87,16 @@ fn standing(renewal: &RenewalRow, app: &App) -> String {
         parts.push("cancelled while it was charged".to_owned());
     }
     parts.join("; ")
+}
+
+fn given_back(refund: &RefundRow) -> String {
+    format!("{} of {}: {}", sum(&refund.currency, refund.amount), refund.payment_id, words(&refund.reason))
+}
+
+fn asked(refund: &RefundRow, app: &App) -> String {
+    let next = refund.next_try_at.map(|at| format!("asked for again {}", local(at, app.zone)));
+    let tries = format!("asked for {} time(s)", refund.tries);
+    [refund.note.clone(), Some(tries), next].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn outcome(attempt: &AttemptRow) -> String {

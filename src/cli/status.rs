@@ -55,7 +55,8 @@ fn show(status: &Status, now: DateTime<Utc>, app: &App, output: &Output) -> Resu
         output.heading(&format!("charging is paused {paused}"))?;
     }
     let runs = status.runs.iter().map(|run| run_row(run, app));
-    output.table(&["recent runs", "date", "status", "paid", "declined", "unknown", "review", "id"], runs)?;
+    output
+        .table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
     output.table(&["renewals", ""], backlog_rows(&status.backlog, now, app))?;
     if status.needs_a_look.is_empty() {
         return output.heading("nothing needs a person");
@@ -73,6 +74,7 @@ fn run_row(run: &RunRow, app: &App) -> Vec<String> {
         run.status.clone(),
         figure("paid"),
         figure("declined"),
+        figure("refunded"),
         figure("unknown"),
         figure("review"),
         run.id.clone(),
@@ -85,6 +87,9 @@ fn backlog_rows(backlog: &Backlog, now: DateTime<Utc>, app: &App) -> Vec<Vec<Str
         backlog.by_state.iter().map(|(state, number)| vec![state.clone(), count(*number)]).collect();
     rows.push(vec!["due and claimable now".to_owned(), count(backlog.due_now)]);
     rows.push(vec!["waiting for a new billing key".to_owned(), count(backlog.waits_for_key)]);
+    if backlog.refunds_open > 0 {
+        rows.push(vec!["being given back".to_owned(), count(backlog.refunds_open)]);
+    }
     let since = |at: DateTime<Utc>| format!("{} ({} min ago)", local(at, app.zone), (now - at).num_minutes());
     let times = [
         ("next attempt", backlog.next_attempt_at.map(|at| local(at, app.zone))),

@@ -26,7 +26,7 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
 /// Everything has a limit; the upper ones catch a slip of the finger.
 fn limits(config: &Config) -> Result<(), Wrong> {
     let (charge, dunning) = (&config.charge, &config.dunning);
-    let numbers: [(&str, u32, RangeInclusive<u32>); 13] = [
+    let numbers: [(&str, u32, RangeInclusive<u32>); 14] = [
         ("business.renew_before", config.business.renew_before_days, 0..=28),
         // One connection is kept for settling, the others must get by with the rest.
         ("database.pool_connections_max", config.database.pool_connections_max, 2..=1_000),
@@ -36,6 +36,7 @@ fn limits(config: &Config) -> Result<(), Wrong> {
         ("charge.repeats_max", charge.repeats_max, 0..=100),
         ("charge.claims_unsettled_max", charge.claims_unsettled_max, 1..=100),
         ("charge.circuit_unknown_in_a_row", charge.circuit_unknown_in_a_row, 1..=10_000),
+        ("charge.circuit_probes_max", charge.circuit_probes_max, 0..=1_440),
         ("charge.settle_rows_max", charge.settle_rows_max, 1..=10_000),
         ("dunning.transient_per_day_max", dunning.transient_per_day_max, 0..=24),
         ("dunning.attempts_max", dunning.attempts_max, 1..=100),

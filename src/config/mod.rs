@@ -228,6 +228,8 @@ pub struct Charge {
     pub repeats_within: Duration,
     pub claims_unsettled_max: u32,
     pub circuit_unknown_in_a_row: u32,
+    /// Unanswered probes of an open circuit, a minute apart; 0 for none.
+    pub circuit_probes_max: u32,
     /// From SIGTERM.
     #[serde(deserialize_with = "text::duration")]
     pub stop_within: Duration,

@@ -47,15 +47,16 @@ pub fn decide(
     let state = facts.renewal.map(|(_, state)| state);
     let over = facts.current_period_end <= now;
     let canceled_uncharged = facts.cancel_at_period_end && !state.is_some_and(may_still_be_paid);
-    // A change of mind that came too late to be renewed is as good as none.
-    let too_late = state == Some(State::Canceled) && facts.current_period_end + policy.grace <= now;
+    // A change of mind that came too late to be renewed is as good as none; what was given back is not charged again.
+    let is_canceled = matches!(state, Some(State::Canceled | State::Refunded));
+    let too_late = is_canceled && facts.current_period_end + policy.grace <= now;
     let ended = matches!(state, Some(State::Failed | State::Lapsed)) || too_late;
     if canceled_uncharged && (over || policy.downgrade_at_run) {
         Some(downgrade(facts, "canceled", now, new_id))
     } else if ended && over {
         let reason = match state {
             Some(State::Lapsed) => "lapsed",
-            Some(State::Canceled) => "canceled",
+            Some(State::Canceled | State::Refunded) => "canceled",
             _ => "unpaid",
         };
         Some(downgrade(facts, reason, now, new_id))
@@ -166,6 +167,15 @@ mod tests {
         for state in [State::Failed, State::Lapsed] {
             assert_eq!(decided(&facts(Some(state)), now()), None);
             assert_eq!(decided(&facts(Some(state)), period_end()), downgraded());
+        }
+    }
+
+    #[test]
+    fn what_was_given_back_is_not_charged_again_so_it_ends_with_the_grace() {
+        for state in [State::Canceled, State::Refunded] {
+            let resumed = facts(Some(state));
+            assert_eq!(decided(&resumed, period_end()), None, "a change of mind may still be renewed");
+            assert_eq!(decided(&resumed, period_end() + policy().grace), downgraded());
         }
     }
 

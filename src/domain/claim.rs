@@ -102,9 +102,19 @@ pub struct Claiming<'a> {
     pub policy: &'a Policy,
     /// Channels that stopped charging in this run.
     pub stopped: &'a BTreeSet<String>,
+    /// A later pass of the run over one channel; `None` in the first, over all.
+    pub again: Option<Again<'a>>,
     /// The request's body, as the gateway writes it.
     pub freeze: &'a dyn Fn(&Order) -> FrozenRequest,
     pub new_id: &'a dyn Fn() -> Uuid,
+}
+
+/// One channel that is tried again by the same run.
+#[derive(Clone, Copy, Debug)]
+pub struct Again<'a> {
+    pub channel: &'a str,
+    /// When the run started: what it charged since has had its turn, whatever came of it.
+    pub since: DateTime<Utc>,
 }
 
 /// The name under which a channel is stopped: its key, or for renewals that name none, the gateway's own choice.
@@ -142,7 +152,8 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         return refuse(facts, Event::KeyMissing, None, with);
     };
     let channel_key = key.channel_key.clone().or_else(|| with.policy.channel_key.clone());
-    if with.stopped.contains(channel_name(channel_key.as_deref())) {
+    let channel = channel_name(channel_key.as_deref());
+    if with.stopped.contains(channel) || with.again.is_some_and(|again| !takes(&again, channel, facts)) {
         return Ok(ClaimDecision::Skip);
     }
     let policy = with.policy;
@@ -161,6 +172,14 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         Ok(amount) => Ok(ClaimDecision::Charge(Box::new(attempt(facts, key, channel_key, amount, with)))),
         Err(problem) => refuse(facts, Event::NeedsPerson, Some(problem.to_string()), with),
     }
+}
+
+/// Whether a later pass is about this renewal.
+fn takes(again: &Again<'_>, channel: &str, facts: &ClaimFacts) -> bool {
+    let had_its_turn = |past: &PastAttempt| {
+        past.state != AttemptState::NotCharged && past.settled_at.is_some_and(|at| at >= again.since)
+    };
+    channel == again.channel && !facts.attempts.iter().any(had_its_turn)
 }
 
 /// Nothing of it ever reached the gateway.
@@ -277,12 +296,17 @@ mod tests {
     use crate::domain::fixtures::{claim_facts, ids, now, policy, utc};
 
     fn decided(facts: &ClaimFacts, stopped: &[&str]) -> ClaimDecision {
+        decided_again(facts, stopped, None)
+    }
+
+    fn decided_again(facts: &ClaimFacts, stopped: &[&str], again: Option<Again<'_>>) -> ClaimDecision {
         let (policy, new_id) = (policy(), ids());
         let with = Claiming {
             run_id: RunId(Uuid::nil()),
             lease: TimeDelta::minutes(10),
             policy: &policy,
             stopped: &stopped.iter().map(|name| (*name).to_owned()).collect(),
+            again,
             freeze: &|order| FrozenRequest { body: order.amount.to_string(), hash: "h".to_owned() },
             new_id: &new_id,
         };
@@ -329,6 +353,30 @@ mod tests {
         let change = change(&facts);
         assert_eq!((change.from, change.to), (State::Due, State::Canceled));
         assert_eq!(change.events[0].kind, EventKind::RenewalCanceled);
+    }
+
+    #[test]
+    fn a_later_pass_is_about_one_channel_and_what_had_no_turn_yet() {
+        let again = |facts: &ClaimFacts, channel| {
+            let again = Again { channel, since: now() };
+            matches!(decided_again(facts, &[], Some(again)), ClaimDecision::Charge(_))
+        };
+        let mut facts = claim_facts();
+        assert!(again(&facts, "channel-1") && !again(&facts, "channel-2"));
+        let past = |state, settled_at| PastAttempt {
+            number: 1,
+            state,
+            billing_key_id: "bk_1".into(),
+            transaction_id: None,
+            class: None,
+            settled_at: Some(settled_at),
+        };
+        facts.attempts = vec![past(AttemptState::Declined, now() - TimeDelta::hours(1))];
+        assert!(again(&facts, "channel-1"), "by an earlier run");
+        facts.attempts = vec![past(AttemptState::NotCharged, now())];
+        assert!(again(&facts, "channel-1"), "given back by this one");
+        facts.attempts = vec![past(AttemptState::Declined, now())];
+        assert!(!again(&facts, "channel-1"), "declined by this one, and due again already");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::decline::Decline;
 use super::event::{EventKind, NewEvent};
 use super::ids::EventId;
 use super::payment_id;
+use super::refund::{NewRefund, RefundReason};
 use super::renewal::{Effects, Event, Illegal, State, transition};
 use super::settle::Settling;
 use super::settlement::{AttemptRecord, PaymentRecord, PeriodMove, Settlement};
@@ -82,6 +83,14 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Finishes as paid for nothing: the period stays where it is, and the money is given back.
+    pub fn given_back(self, proof: &Verified, reason: RefundReason) -> Settlement {
+        let refund = NewRefund::of(self.attempt, reason);
+        let mut settled = self.note(reason.told_gateway()).money(proof.record());
+        settled.refund = Some(refund);
+        settled
+    }
+
     /// Finishes as due again under the next payment id; the one that is given up is still looked up for 30 days.
     pub fn next_series(self) -> Settlement {
         let renewal = &self.attempt.renewal;
@@ -129,9 +138,11 @@ impl<'a> Draft<'a> {
             series: renewal.series,
             retired_payment_id: None,
             payment: None,
+            refund: None,
             period: None,
             key_unusable: None,
             events: Vec::new(),
+            if_canceled: None,
         };
         fill(&mut settled);
         if settled.state == State::Review && settled.payment.is_none() {

@@ -49,6 +49,8 @@ pub fn policy() -> Policy {
         channel_key: None,
         product_type: None,
         locale: None,
+        refund_late: false,
+        refund_late_cancel: false,
         claims_unsettled_max: 3,
     }
 }

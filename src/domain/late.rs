@@ -4,6 +4,7 @@
 use super::charge::Attempt;
 use super::draft::Draft;
 use super::look_ups;
+use super::refund::RefundReason;
 use super::renewal::{Event, Illegal, State};
 use super::settle::Settling;
 use super::settlement::Settlement;
@@ -57,6 +58,10 @@ fn found(attempt: &Attempt, state: State, verdict: &Verdict, at: &Settling<'_>) 
         (State::Due | State::Failed | State::Lapsed, Verdict::Paid(proof)) if !at.canceled => {
             Ok(Late::Found(Box::new(Draft::new(attempt, state, Event::Paid, at)?.paid(proof))))
         }
+        (_, Verdict::Paid(proof)) if at.policy.refund_late => {
+            let draft = Draft::new(attempt, state, Event::PaidUnwanted, at)?;
+            Ok(Late::Found(Box::new(draft.given_back(proof, RefundReason::Late))))
+        }
         (_, Verdict::Paid(proof)) => review(
             format!("money turned up late, and the renewal is {}: give it back?", state.as_str()),
             proof.record(),
@@ -74,12 +79,17 @@ mod tests {
     use super::*;
     use crate::domain::fixtures::{attempt, failed, found as seen, ids, now, payment, policy};
     use crate::domain::payment::{LookUp, PaymentStatus};
+    use crate::domain::policy::Policy;
     use crate::domain::verdict::judge;
 
     fn decided(state: State, found: &LookUp, canceled: bool) -> Late {
-        let (policy, new_id) = (policy(), ids());
-        let at = Settling { policy: &policy, now: now() + TimeDelta::hours(2), new_id: &new_id, canceled };
-        decide((&attempt(), state), &judge(&attempt(), found, &policy), now(), &at).unwrap()
+        decided_by(&policy(), state, found, canceled)
+    }
+
+    fn decided_by(policy: &Policy, state: State, found: &LookUp, canceled: bool) -> Late {
+        let new_id = ids();
+        let at = Settling { policy, now: now() + TimeDelta::hours(2), new_id: &new_id, canceled };
+        decide((&attempt(), state), &judge(&attempt(), found, policy), now(), &at).unwrap()
     }
 
     fn paid() -> LookUp {
@@ -104,6 +114,25 @@ mod tests {
             assert_eq!(settled.state, State::Review, "{state:?}");
             assert!(settled.period.is_none() && settled.payment.is_some());
         }
+    }
+
+    #[test]
+    fn late_money_that_nobody_wants_is_given_back_where_that_is_the_rule() {
+        let rule = Policy { refund_late: true, ..policy() };
+        for (state, canceled, to) in [
+            (State::Failed, true, State::Failed),
+            (State::Lapsed, true, State::Lapsed),
+            (State::Canceled, true, State::Canceled),
+            (State::Canceled, false, State::Canceled),
+            (State::Due, true, State::Canceled),
+        ] {
+            let Late::Found(settled) = decided_by(&rule, state, &paid(), canceled) else { panic!("not found") };
+            assert_eq!((settled.state, settled.period.is_some()), (to, false), "{state:?}");
+            assert_eq!(settled.refund.as_ref().unwrap().reason, RefundReason::Late);
+            assert!(settled.payment.is_some() && settled.next_look_up_at.is_none() && !settled.perishable);
+        }
+        let Late::Found(wanted) = decided_by(&rule, State::Failed, &paid(), false) else { panic!("not found") };
+        assert_eq!((wanted.state, wanted.refund.is_none()), (State::Paid, true));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod payment_id;
 pub mod period;
 pub mod policy;
 pub mod reconcile;
+pub mod refund;
 pub mod renewal;
 pub mod requirements;
 pub mod settle;

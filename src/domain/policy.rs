@@ -34,6 +34,10 @@ pub struct Policy {
     /// `PHYSICAL` or `DIGITAL`, where the payment gateway asks for it.
     pub product_type: Option<String>,
     pub locale: Option<String>,
+    /// Money that turns up when nobody wants its period any more is given back; else a person looks.
+    pub refund_late: bool,
+    /// A charge that was under way when its customer cancelled is given back; else its period is kept.
+    pub refund_late_cancel: bool,
     /// Claims of one renewal without a settle between them before a person must look.
     pub claims_unsettled_max: u32,
 }

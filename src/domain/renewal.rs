@@ -81,6 +81,8 @@ pub enum Event {
     RefusedForNow,
     /// A look-up showed the money, and everything matched.
     Paid,
+    /// A look-up showed the money, and nobody wants the period any more: it is given back.
+    PaidUnwanted,
     /// A definite decline; a later attempt is planned.
     DeclinedWillRetry,
     /// A definite decline; nothing more with this billing key.
@@ -112,12 +114,13 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Claimed,
         Self::TakenOver,
         Self::GivenBack,
         Self::RefusedForNow,
         Self::Paid,
+        Self::PaidUnwanted,
         Self::DeclinedWillRetry,
         Self::DeclinedAwaitsKey,
         Self::DeclinedForGood,
@@ -179,6 +182,12 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
         (Charging, Event::Paid) => (Paid, PAID),
         // Money that turns up late is money: only a verified look-up brings this event.
         (Due | Failed | Canceled | Lapsed, Event::Paid) => (Paid, PAID_LATE),
+
+        // By the time the money was there nobody wanted the period: the renewal ends as if it had not been charged, and
+        // becomes `refunded` when the money is back.
+        (Charging, Event::PaidUnwanted) => (Canceled, closes(AttemptState::Paid, &[EventKind::RenewalCanceled])),
+        (Due, Event::PaidUnwanted) => (Canceled, tells(&[EventKind::RenewalCanceled])),
+        (Failed | Canceled | Lapsed, Event::PaidUnwanted) => (state, SILENT),
 
         (Charging, Event::DeclinedWillRetry) => (Due, closes(AttemptState::Declined, &[EventKind::RenewalDeclined])),
         (Charging, Event::DeclinedAwaitsKey) => {
@@ -273,9 +282,10 @@ mod tests {
     }
 
     /// Every transition there is: state, event, state.
-    const TABLE: [&str; 36] = [
+    const TABLE: [&str; 41] = [
         "due Claimed charging",
         "due Paid paid",
+        "due PaidUnwanted canceled",
         "due NeedsPerson review",
         "due TooLate lapsed",
         "due CancelSeen canceled",
@@ -287,6 +297,7 @@ mod tests {
         "charging GivenBack due",
         "charging RefusedForNow due",
         "charging Paid paid",
+        "charging PaidUnwanted canceled",
         "charging DeclinedWillRetry due",
         "charging DeclinedAwaitsKey due",
         "charging DeclinedForGood failed",
@@ -296,14 +307,17 @@ mod tests {
         "unknown TakenOver charging",
         "paid Refunded refunded",
         "failed Paid paid",
+        "failed PaidUnwanted failed",
         "failed NeedsPerson review",
         "failed Refunded refunded",
         "failed RetryCommanded due",
         "canceled Paid paid",
+        "canceled PaidUnwanted canceled",
         "canceled NeedsPerson review",
         "canceled Resumed due",
         "canceled Refunded refunded",
         "lapsed Paid paid",
+        "lapsed PaidUnwanted lapsed",
         "lapsed NeedsPerson review",
         "lapsed Refunded refunded",
         "lapsed RetryCommanded due",

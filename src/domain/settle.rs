@@ -7,9 +7,10 @@ use super::draft::Draft;
 use super::dunning::{self, History, Outcome};
 use super::look_ups;
 use super::policy::Policy;
+use super::refund::RefundReason;
 use super::renewal::{Event, Illegal, State};
 use super::settlement::Settlement;
-use super::verdict::Verdict;
+use super::verdict::{Verdict, Verified};
 use super::waiting::late_look_up;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use uuid::Uuid;
@@ -29,7 +30,7 @@ pub struct Settling<'a> {
     pub policy: &'a Policy,
     pub now: DateTime<Utc>,
     pub new_id: &'a dyn Fn() -> Uuid,
-    /// The customer cancelled since the claim, as far as a take-over saw.
+    /// The customer cancelled since the claim, as far as a take-over saw; of late money, that nobody wants its period.
     pub canceled: bool,
 }
 
@@ -46,7 +47,7 @@ pub fn settle(attempt: &Attempt, state: State, learned: &Learned, at: &Settling<
 
 fn by_verdict(attempt: &Attempt, state: State, verdict: &Verdict, at: &Settling<'_>) -> Result<Settlement, Illegal> {
     match verdict {
-        Verdict::Paid(proof) => Ok(Draft::new(attempt, state, Event::Paid, at)?.paid(proof)),
+        Verdict::Paid(proof) => paid(attempt, state, proof, at),
         Verdict::Mismatch { parts, record } => {
             let reason = format!("PAID at the gateway, but not as ordered: {} differs", parts.join(", "));
             Ok(Draft::new(attempt, state, Event::NeedsPerson, at)?.review(reason).money(record))
@@ -76,6 +77,17 @@ fn by_verdict(attempt: &Attempt, state: State, verdict: &Verdict, at: &Settling<
         Verdict::Wait { status } => unclear(attempt, state, &format!("{status} at the gateway"), at),
         Verdict::NoAnswer { why } | Verdict::Unauthorized { why } => unclear(attempt, state, why, at),
     }
+}
+
+/// Whether the customer cancelled meanwhile is only known under the settle's lock: what to record then goes with it.
+fn paid(attempt: &Attempt, state: State, proof: &Verified, at: &Settling<'_>) -> Result<Settlement, Illegal> {
+    let mut settled = Draft::new(attempt, state, Event::Paid, at)?.paid(proof);
+    if at.policy.refund_late_cancel {
+        let reason = RefundReason::CanceledDuringCharge;
+        let back = Draft::new(attempt, state, Event::PaidUnwanted, at)?.given_back(proof, reason);
+        settled.if_canceled = Some(Box::new(back));
+    }
+    Ok(settled)
 }
 
 fn by_conclusion(

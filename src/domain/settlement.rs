@@ -4,6 +4,7 @@ use super::attempt::AttemptState;
 use super::decline::{DeclineClass, Reason};
 use super::event::NewEvent;
 use super::ids::{AttemptId, BillingKeyId, PaymentId, PlanId, RenewalId, SubscriptionId};
+use super::refund::NewRefund;
 use super::renewal::State;
 use super::verdict::Verified;
 use chrono::{DateTime, Utc};
@@ -100,8 +101,19 @@ pub struct Settlement {
     /// The payment id that was given up, to be looked up for 30 more days.
     pub retired_payment_id: Option<PaymentId>,
     pub payment: Option<PaymentRecord>,
+    /// The payment is given back: wanted from the moment that this is written.
+    pub refund: Option<NewRefund>,
     pub period: Option<PeriodMove>,
     /// This key cannot be charged any more.
     pub key_unusable: Option<BillingKeyId>,
     pub events: Vec<NewEvent>,
+    /// What is recorded instead if the subscription turns out, under the settle's lock, to be cancelled.
+    pub if_canceled: Option<Box<Settlement>>,
+}
+
+impl Settlement {
+    /// What is recorded, once it is known whether the customer cancelled.
+    pub fn as_recorded(&self, canceled: bool) -> &Self {
+        self.if_canceled.as_deref().filter(|_| canceled).unwrap_or(self)
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::charge::Outcome;
+use super::limits::Limits;
 use super::run::Run;
 use crate::domain::answer::Conclusion;
 use crate::domain::charge::Attempt;
@@ -25,60 +26,81 @@ struct Channel {
     keys_gone: BTreeSet<CustomerId>,
 }
 
+/// What a channel must do.
+#[derive(Debug, PartialEq)]
+enum Trouble {
+    /// It cannot charge until a person changed something.
+    Stop(String),
+    /// It does not answer: it may be tried again.
+    Open(String),
+}
+
 impl Engine {
     /// Learns from one outcome whether its channel can still charge.
     pub(super) fn watch_channel(&self, run: &Run, attempt: &Attempt, outcome: &Outcome) {
         let Outcome::Learned(learned) = outcome else { return };
         let name = channel_name(attempt.channel_key.as_deref());
-        let why = run.channels(|channels| {
+        let trouble = run.channels(|channels| {
             let channel = channels.0.entry(name.to_owned()).or_default();
             channel.learn(&attempt.renewal.customer_id, learned, &self.limits)
         });
-        if let Some(why) = why {
-            run.stop_channel(name, &why);
+        match trouble {
+            Some(Trouble::Open(why)) => run.open_circuit(name, &why),
+            Some(Trouble::Stop(why)) => run.stop_channel(name, &why),
+            None => {}
         }
     }
 }
 
-impl Channel {
-    /// Why the channel must stop, if it must.
-    fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &super::limits::Limits) -> Option<String> {
-        if !matches!(learned, Learned::Concluded(Conclusion::BillingKeyGone)) {
-            self.keys_gone.clear();
-        }
-        match learned {
-            Learned::Concluded(Conclusion::BillingKeyGone) => {
-                self.unknown_in_a_row = 0;
-                self.keys_gone.insert(customer.clone());
-                let all = self.keys_gone.len() >= limits.keys_gone_in_a_row;
-                let count = self.keys_gone.len();
-                all.then(|| format!("the gateway knows none of {count} billing keys in a row: another store's secret?"))
-            }
-            Learned::Verdict(Verdict::Declined { decline, .. }) if decline.stops_channel() => {
-                self.unknown_in_a_row = 0;
-                self.refused.insert(customer.clone());
-                // One card company may refuse one customer; refused credentials are everybody's.
-                let enough =
-                    decline.reason == Reason::Credentials || self.refused.len() >= limits.contract_refusals_max;
-                let code = decline.pg_code.as_deref().unwrap_or("no code");
-                enough.then(|| format!("refused for our {} ({code})", decline.reason.as_str()))
-            }
-            Learned::Verdict(
-                Verdict::Stale
+/// Whether the gateway answered for sure what became of a charge, whatever it was.
+pub(super) fn is_answered(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Learned(learned) if !is_unknown(learned))
+}
+
+fn is_unknown(learned: &Learned) -> bool {
+    matches!(
+        learned,
+        Learned::Verdict(
+            Verdict::Stale
                 | Verdict::Wait { .. }
                 | Verdict::NotReceived
                 | Verdict::NoAnswer { .. }
                 | Verdict::Uncertain { .. }
                 | Verdict::Unauthorized { .. },
-            ) => {
-                self.unknown_in_a_row += 1;
-                let open = self.unknown_in_a_row >= limits.circuit_unknown_in_a_row;
-                open.then(|| format!("its last {} charges all ended unknown", self.unknown_in_a_row))
+        )
+    )
+}
+
+impl Channel {
+    /// What the channel must do, if anything.
+    fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &Limits) -> Option<Trouble> {
+        if is_unknown(learned) {
+            self.keys_gone.clear();
+            self.unknown_in_a_row += 1;
+            let open = self.unknown_in_a_row >= limits.circuit_unknown_in_a_row;
+            return open
+                .then(|| Trouble::Open(format!("its last {} charges all ended unknown", self.unknown_in_a_row)));
+        }
+        self.unknown_in_a_row = 0;
+        if !matches!(learned, Learned::Concluded(Conclusion::BillingKeyGone)) {
+            self.keys_gone.clear();
+        }
+        match learned {
+            Learned::Concluded(Conclusion::BillingKeyGone) => {
+                self.keys_gone.insert(customer.clone());
+                let count = self.keys_gone.len();
+                let why = format!("the gateway knows none of {count} billing keys in a row: another store's secret?");
+                (count >= limits.keys_gone_in_a_row).then_some(Trouble::Stop(why))
             }
-            _ => {
-                self.unknown_in_a_row = 0;
-                None
+            Learned::Verdict(Verdict::Declined { decline, .. }) if decline.stops_channel() => {
+                self.refused.insert(customer.clone());
+                // One card company may refuse one customer; refused credentials are everybody's.
+                let enough =
+                    decline.reason == Reason::Credentials || self.refused.len() >= limits.contract_refusals_max;
+                let code = decline.pg_code.as_deref().unwrap_or("no code");
+                enough.then(|| Trouble::Stop(format!("refused for our {} ({code})", decline.reason.as_str())))
             }
+            _ => None,
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::Engine;
 use super::backoff::Intervals;
-use super::pace::Paces;
 use super::run::Run;
 use super::verify::is_definite;
 use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
@@ -47,19 +46,13 @@ struct Sending<'a> {
 
 impl Engine {
     /// Charges one attempt that was claimed at the uptime `claimed`.
-    pub(super) async fn charge(
-        &self,
-        run: &Run,
-        paces: &Paces,
-        committed: &Committed<Attempt>,
-        claimed: Duration,
-    ) -> Outcome {
+    pub(super) async fn charge(&self, run: &Run, committed: &Committed<Attempt>, claimed: Duration) -> Outcome {
         let attempt = committed.get();
         let channel = channel_name(attempt.channel_key.as_deref());
         let waits = Intervals::new(REPEAT_FIRST, REPEAT_LONGEST);
         let mut sending = Sending { attempt, claimed, sends: 0, maybe_sent: attempt.maybe_sent, waits };
         loop {
-            let (step, seen) = match self.send_and_look(run, paces, committed, &mut sending).await {
+            let (step, seen) = match self.send_and_look(run, committed, &mut sending).await {
                 Ok(sent) => sent,
                 Err(why) => return self.given_up(&sending, why),
             };
@@ -70,7 +63,7 @@ impl Engine {
                     }
                 }
                 (NextStep::SlowDown { wait }, _) => {
-                    paces.slow_down(channel, wait, &*self.clock);
+                    run.paces.slow_down(channel, wait, &*self.clock);
                     if !self.wait_to_repeat(run, &mut sending, Some(wait)).await {
                         run.stop_channel(channel, "the gateway asks to slow down (429)");
                         return self.given_up(&sending, "the gateway asks to slow down (429)");
@@ -95,7 +88,6 @@ impl Engine {
     async fn send_and_look(
         &self,
         run: &Run,
-        paces: &Paces,
         committed: &Committed<Attempt>,
         sending: &mut Sending<'_>,
     ) -> Result<(NextStep, Verdict), &'static str> {
@@ -104,7 +96,7 @@ impl Engine {
         let _turn = tokio::select! {
             biased;
             () = run.stopping() => None,
-            turn = paces.turn(channel, &*self.clock) => turn,
+            turn = run.paces.turn(channel, &*self.clock) => turn,
         };
         if let Some(why) = self.may_not_send(run, sending, channel) {
             return Err(why);
@@ -155,7 +147,7 @@ impl Engine {
             Some("too long since the claim: the world may have changed")
         } else if since_claim + self.limits.call_timeout > self.limits.lease {
             Some("the lease would end before the answer")
-        } else if run.stops().channels.contains(channel) {
+        } else if run.holds(channel) {
             Some("its channel stopped before it was sent")
         } else {
             None

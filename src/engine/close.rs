@@ -55,7 +55,7 @@ impl Run {
     fn problem(&self) -> Option<String> {
         let stops = self.stops();
         stops.run.or_else(|| {
-            let channels: Vec<String> = stops.channels.into_iter().collect();
+            let channels: Vec<String> = stops.channels.union(&stops.open).cloned().collect();
             (!channels.is_empty()).then(|| format!("charging stopped on {}", channels.join(", ")))
         })
     }

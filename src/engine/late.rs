@@ -4,11 +4,13 @@
 use super::run::Run;
 use super::{Engine, RunError};
 use crate::domain::late::{self, Late};
+use crate::domain::refund::is_unwanted;
 use crate::domain::settle::Settling;
 use crate::domain::settlement::PaymentRecord;
 use crate::domain::verdict::Verdict;
 use crate::store::{LateChange, LateFacts};
 use futures_util::stream::{self, StreamExt};
+use std::collections::HashSet;
 
 impl Engine {
     pub(super) async fn sweep_late(&self, run: &Run) -> Result<(), RunError> {
@@ -22,9 +24,17 @@ impl Engine {
                 (facts, verdict)
             });
             let seen: Vec<_> = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect().await;
-            let mut changes = Vec::new();
+            let (mut changes, mut found) = (Vec::new(), HashSet::new());
             for (facts, verdict) in seen {
-                changes.push(self.decide_late(run, facts, &verdict).await?);
+                // A second payment of the same renewal is judged when the first one is recorded.
+                if found.contains(&facts.renewal_id) {
+                    continue;
+                }
+                let change = self.decide_late(run, facts, &verdict).await?;
+                if let LateChange::Found { settlement, .. } = &change {
+                    found.insert(settlement.renewal_id);
+                }
+                changes.push(change);
             }
             self.store.record_late(&changes).await?;
         }
@@ -37,7 +47,7 @@ impl Engine {
             policy: &self.policy,
             now: self.now(run),
             new_id: &new_id,
-            canceled: facts.subscription_canceled,
+            canceled: is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next),
         };
         Ok(match late::decide((&facts.attempt, facts.state), verdict, facts.since, &at)? {
             Late::LookAgain(next_look_up_at) => LateChange::LookAgain { facts: Box::new(facts), next_look_up_at },

@@ -25,8 +25,10 @@ pub struct Limits {
     pub repeats_within: Duration,
     pub settle_rows_max: usize,
     pub settle_linger: Duration,
-    /// A channel whose last so many charges all ended unknown stops.
+    /// A channel whose last so many charges all ended unknown opens its circuit.
     pub circuit_unknown_in_a_row: u32,
+    /// An open circuit is probed so often without an answer before the channel stays stopped; 0 does not probe.
+    pub circuit_probes_max: u32,
     /// So many customers in a row whose billing keys are gone are more likely a wrong store or secret of ours.
     pub keys_gone_in_a_row: usize,
     /// Distinct customers refused for our contract before their channel stops.
@@ -57,6 +59,7 @@ impl Default for Limits {
             settle_rows_max: 200,
             settle_linger: Duration::from_millis(20),
             circuit_unknown_in_a_row: 20,
+            circuit_probes_max: 5,
             keys_gone_in_a_row: 20,
             contract_refusals_max: 3,
             clock_skew_max: Duration::from_secs(300),

@@ -4,6 +4,7 @@ use crate::domain::access::AccessChange;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
 use crate::domain::due::Disposition;
+use crate::domain::refund::RefundFacts;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::read::Backlog;
@@ -36,6 +37,10 @@ pub struct RunReport {
     pub no_billing_key: u64,
     /// Paid, by currency, in minor units.
     pub amounts: BTreeMap<String, i64>,
+    /// Payments that were given back, whole.
+    pub refunded: u64,
+    /// Given back, by currency, in minor units.
+    pub refunded_amounts: BTreeMap<String, i64>,
     /// Claims of earlier processes that were taken over and looked up.
     pub taken_over: u64,
     pub past_due: u64,
@@ -71,10 +76,9 @@ impl RunReport {
             for (sum, part) in total.counts().into_iter().zip(report.clone().counts()) {
                 *sum += *part;
             }
-            for (currency, minor) in &report.amounts {
-                let sum = total.amounts.entry(currency.clone()).or_default();
-                *sum = sum.saturating_add(*minor);
-            }
+            report.amounts.iter().for_each(|(currency, minor)| add(&mut total.amounts, currency, *minor));
+            let back = &mut total.refunded_amounts;
+            report.refunded_amounts.iter().for_each(|(currency, minor)| add(back, currency, *minor));
             for (reason, count) in &report.declined_by_reason {
                 *total.declined_by_reason.entry(reason.clone()).or_default() += count;
             }
@@ -86,7 +90,7 @@ impl RunReport {
         total
     }
 
-    fn counts(&mut self) -> [&mut u64; 12] {
+    fn counts(&mut self) -> [&mut u64; 13] {
         [
             &mut self.due,
             &mut self.paid,
@@ -97,6 +101,7 @@ impl RunReport {
             &mut self.unknown,
             &mut self.review,
             &mut self.no_billing_key,
+            &mut self.refunded,
             &mut self.taken_over,
             &mut self.past_due,
             &mut self.downgraded,
@@ -107,6 +112,11 @@ impl RunReport {
     pub fn has_open_outcomes(&self) -> bool {
         self.unknown > 0 || self.review > 0 || self.oldest_unknown.is_some() || self.oldest_unsettled.is_some()
     }
+}
+
+fn add(sums: &mut BTreeMap<String, i64>, currency: &str, minor: i64) {
+    let sum = sums.entry(currency.to_owned()).or_default();
+    *sum = sum.saturating_add(minor);
 }
 
 /// The figures while the run goes on.
@@ -181,8 +191,7 @@ impl Report {
                 report.paid += 1;
                 if let Some(payment) = &settlement.payment {
                     let currency = payment.currency.clone().unwrap_or_default();
-                    let sum = report.amounts.entry(currency).or_default();
-                    *sum = sum.saturating_add(payment.total.unwrap_or(0));
+                    add(&mut report.amounts, &currency, payment.total.unwrap_or(0));
                 }
             }
             State::Due if settlement.declined => report.declined += 1,
@@ -196,6 +205,17 @@ impl Report {
             let at = format!("{} {}", self.zone.date_of(next), self.zone.time_of(next).format("%H:%M"));
             *report.retries.entry(at).or_default() += 1;
         }
+    }
+
+    pub fn refunded(&self, refund: &RefundFacts) {
+        let mut report = self.lock();
+        report.refunded += 1;
+        add(&mut report.refunded_amounts, &refund.currency, refund.amount);
+    }
+
+    /// A refund was given up: its renewal needs a person.
+    pub fn refund_failed(&self) {
+        self.lock().review += 1;
     }
 
     pub fn access(&self, change: &AccessChange) {
@@ -212,6 +232,11 @@ impl Report {
 
     pub fn channel_stopped(&self, channel: &str, why: &str) {
         self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
+    }
+
+    /// It charges again.
+    pub fn channel_answers(&self, channel: &str) {
+        self.lock().stopped_channels.remove(channel);
     }
 
     pub fn finish(

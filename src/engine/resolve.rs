@@ -3,7 +3,6 @@
 //! know it after ten minutes.
 
 use super::charge::Outcome;
-use super::pace::Paces;
 use super::run::Run;
 use super::settle::Finished;
 use super::{Engine, RunError};
@@ -16,7 +15,6 @@ use std::time::Duration;
 
 impl Engine {
     pub(super) async fn resolve(&self, run: &Run) -> Result<(), RunError> {
-        let paces = Paces::new(&self.limits);
         while !run.is_stopping() {
             let rows = u32::try_from(self.limits.concurrency).unwrap_or(u32::MAX).min(self.limits.claim_rows_max);
             let claimed = self.clock.uptime();
@@ -25,7 +23,7 @@ impl Engine {
                 return Ok(());
             }
             run.report.taken_over(taken.len() as u64);
-            let looking = taken.into_iter().map(|left| self.resolve_one(run, &paces, left, claimed));
+            let looking = taken.into_iter().map(|left| self.resolve_one(run, left, claimed));
             let finished: Vec<Finished> = tokio::select! {
                 biased;
                 finished = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect() => finished,
@@ -39,7 +37,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn resolve_one(&self, run: &Run, paces: &Paces, left: TakenOver, claimed: Duration) -> Finished {
+    async fn resolve_one(&self, run: &Run, left: TakenOver, claimed: Duration) -> Finished {
         let TakenOver { attempt, may_resend, cancel_at_period_end } = left;
         let verdict = self.look_up(run, attempt.get()).await;
         let now = self.now(run);
@@ -51,7 +49,7 @@ impl Engine {
             _ => false,
         };
         let outcome = if never_arrived && may_resend && !run.looks_only && self.policy.is_open_at(now) {
-            let outcome = self.charge(run, paces, &attempt, claimed).await;
+            let outcome = self.charge(run, &attempt, claimed).await;
             self.watch_channel(run, attempt.get(), &outcome);
             outcome
         } else {

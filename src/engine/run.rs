@@ -6,10 +6,13 @@
 //! 3. **Plan**: every due subscription gets exactly one renewal.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
 //!    only a look-up decides; a period moves only with a verified payment.
-//! 5. **Access**: who is past due, who is downgraded.
-//! 6. **Close** with the figures.
+//!    A channel that stopped answering is left to the end, and tried again by one charge a minute.
+//! 5. **Refund** what nobody wants to have paid: before the plan what an earlier run left, now what this one found.
+//! 6. **Access**: who is past due, who is downgraded.
+//! 7. **Close** with the figures.
 
 use super::channel::Channels;
+use super::pace::Paces;
 use super::report::{Report, RunReport};
 use super::{Engine, RunError};
 use crate::domain::ids::{RunId, SubscriptionId};
@@ -17,7 +20,7 @@ use crate::shutdown::Shutdown;
 use crate::store::NewRun;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -40,13 +43,17 @@ pub(super) struct Run {
     pub id: RunId,
     pub business_date: NaiveDate,
     pub only: Option<Vec<SubscriptionId>>,
-    pub charges_max: Option<u64>,
     /// What is found open is looked up and settled, and never sent again.
     pub looks_only: bool,
     pub report: Report,
+    pub paces: Paces,
     pub shutdown: Shutdown,
     /// The database's time when the run started, and our uptime then.
     started: (DateTime<Utc>, Duration),
+    /// Held while a claim is under way: two of one run would pass over each other's rows, and each find too few.
+    pub claiming: tokio::sync::Mutex<()>,
+    /// Charges that may still be claimed; `None` for as many as are due.
+    charges_left: Mutex<Option<u64>>,
     stops: Mutex<Stops>,
     channels: Mutex<Channels>,
     /// Ends the waits of claims that are not sent yet.
@@ -57,7 +64,12 @@ pub(super) struct Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stops {
     pub run: Option<String>,
+    /// Stopped for the rest of the run.
     pub channels: BTreeSet<String>,
+    /// Their circuits are open: they did not answer, and may be tried again.
+    pub open: BTreeSet<String>,
+    /// Of those the ones that a probe is let through to.
+    pub probed: BTreeSet<String>,
 }
 
 impl Engine {
@@ -76,12 +88,19 @@ impl Engine {
         self.compare_with_gateway(run).await?;
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        self.refund(run).await?;
         if run.shutdown.requested() {
             return Ok(());
         }
         self.plan(run).await?;
         self.drain(run).await?;
-        self.update_access(run).await
+        self.refund(run).await?;
+        self.update_access(run).await?;
+        if self.try_open_circuits(run).await? {
+            self.refund(run).await?;
+            self.update_access(run).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn open(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<Run, RunError> {
@@ -99,8 +118,10 @@ impl Engine {
             id: row.id,
             business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
-            charges_max: request.charges_max,
             looks_only: false,
+            claiming: tokio::sync::Mutex::default(),
+            charges_left: Mutex::new(request.charges_max),
+            paces: Paces::new(&self.limits),
             report: Report::of(&row, zone),
             shutdown: shutdown.clone(),
             started: (now, self.clock.uptime()),
@@ -143,7 +164,7 @@ impl Run {
     }
 
     pub fn stops(&self) -> Stops {
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_stops().clone()
     }
 
     pub fn channels<T>(&self, look: impl FnOnce(&mut Channels) -> T) -> T {
@@ -152,7 +173,7 @@ impl Run {
 
     /// Stops all charging. The first reason is the one that is told.
     pub fn stop(&self, why: String) {
-        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stops = self.lock_stops();
         if stops.run.is_none() {
             tracing::error!(run.id = %self.id, "charging stops: {why}; what is due stays due");
             stops.run = Some(why);
@@ -160,9 +181,70 @@ impl Run {
         }
     }
 
-    /// Stops one channel; the others go on.
+    /// Nothing may be sent on this channel now.
+    pub fn holds(&self, channel: &str) -> bool {
+        self.held().contains(channel)
+    }
+
+    /// The channels on which nothing may be sent now.
+    pub fn held(&self) -> BTreeSet<String> {
+        let stops = self.stops();
+        let open = stops.open.into_iter().filter(|channel| !stops.probed.contains(channel));
+        open.chain(stops.channels).collect()
+    }
+
+    /// The channel did not answer, and may be tried again.
+    pub fn circuit_is_open(&self, channel: &str) -> bool {
+        let stops = self.lock_stops();
+        stops.open.contains(channel) && !stops.channels.contains(channel)
+    }
+
+    /// Opens a channel's circuit: it is tried again when the other channels are done.
+    pub fn open_circuit(&self, channel: &str, why: &str) {
+        if self.lock_stops().open.insert(channel.to_owned()) {
+            tracing::error!(run.id = %self.id, channel, "the circuit of {channel} opens: {why}; what is due stays due");
+            self.report.channel_stopped(channel, why);
+        }
+    }
+
+    /// Lets charges through an open circuit, or no longer: whoever does claims one charge only.
+    pub fn probe_circuit(&self, channel: &str, probes: bool) {
+        let mut stops = self.lock_stops();
+        if probes {
+            stops.probed.insert(channel.to_owned());
+        } else {
+            stops.probed.remove(channel);
+        }
+    }
+
+    /// The channel answered: it charges as before.
+    pub fn close_circuit(&self, channel: &str) {
+        self.lock_stops().open.remove(channel);
+        self.report.channel_answers(channel);
+        tracing::warn!(run.id = %self.id, channel, "{channel} answers again: what is due there is charged");
+    }
+
+    /// Takes up to `wanted` of the charges that the run may still make.
+    pub fn reserve_charges(&self, wanted: u32) -> u32 {
+        let mut left = self.charges_left.lock().unwrap_or_else(PoisonError::into_inner);
+        let granted = left.map_or(wanted, |left| wanted.min(u32::try_from(left).unwrap_or(u32::MAX)));
+        *left = left.map(|left| left.saturating_sub(u64::from(granted)));
+        granted
+    }
+
+    /// Gives back what was reserved and not claimed.
+    pub fn release_charges(&self, unused: u32) {
+        let mut left = self.charges_left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.map(|left| left.saturating_add(u64::from(unused)));
+    }
+
+    fn lock_stops(&self) -> MutexGuard<'_, Stops> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops one channel for the rest of the run; the others go on.
     pub fn stop_channel(&self, channel: &str, why: &str) {
-        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stops = self.lock_stops();
         if stops.channels.insert(channel.to_owned()) {
             tracing::error!(run.id = %self.id, channel, "charging on {channel} stops: {why}; what is due stays due");
             self.report.channel_stopped(channel, why);

@@ -82,6 +82,8 @@ impl Engine {
         if !given.is_empty() {
             self.store.give_back(&given).await?;
             run.report.given_back(given.len() as u64);
+            // What was never sent is no charge.
+            run.release_charges(u32::try_from(given.len()).unwrap_or(u32::MAX));
         }
         // Durable now: their places are free.
         batch.into_iter().for_each(|finished| drop(finished.place));
@@ -110,9 +112,10 @@ fn give_back(attempt: &Attempt, note: String) -> GivenBack {
 
 fn report(run: &Run, settlements: &[Settlement], settled: &Settled) {
     let written: HashSet<_> = settled.settled.iter().collect();
+    let as_canceled: HashSet<_> = settled.as_canceled.iter().collect();
     for settlement in settlements {
         if written.contains(&settlement.renewal_id) {
-            run.report.settled(settlement);
+            run.report.settled(settlement.as_recorded(as_canceled.contains(&settlement.renewal_id)));
         } else {
             tracing::warn!(
                 renewal.id = %settlement.renewal_id,

@@ -15,8 +15,9 @@ use crate::domain::charge::Attempt;
 use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
+use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::renewal::State;
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
@@ -195,6 +196,8 @@ pub struct Settled {
     pub fence_lost: Vec<RenewalId>,
     /// Paid, but the subscription was no longer at that period: recorded, told as `renewal.review`, not extended.
     pub period_not_moved: Vec<RenewalId>,
+    /// Those among the settled whose customer had cancelled: what stands is their `if_canceled`.
+    pub as_canceled: Vec<RenewalId>,
 }
 
 /// An open renewal whose earlier worker is gone, or whose outcome is unknown and due for a look-up.
@@ -212,13 +215,15 @@ pub struct LateFacts {
     pub renewal_id: RenewalId,
     pub subscription_id: SubscriptionId,
     pub state: State,
-    pub payment_id: crate::domain::ids::PaymentId,
+    pub payment_id: PaymentId,
     /// The payment id is one of an earlier series.
     pub retired: bool,
     pub look_ups: u32,
     /// Since the renewal ended, or the series was retired.
     pub since: DateTime<Utc>,
     pub subscription_canceled: bool,
+    /// The subscription is `active` or `past_due`, and still ends where the renewal's period starts.
+    pub period_is_next: bool,
     /// As it was last attempted: what a payment must match.
     pub attempt: Attempt,
 }
@@ -317,6 +322,13 @@ pub trait Store: Send + Sync {
     async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError>;
 
     async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError>;
+
+    /// Refunds that are to be asked for now, the longest waiting first.
+    async fn refund_facts(&self, rows_max: u32) -> Result<Vec<RefundFacts>, StoreError>;
+
+    /// Records what asking led to, each only if its refund is still open, its renewal's step only if the renewal is still
+    /// in the state that it was decided from; answers the payments whose refunds were written.
+    async fn record_refunds(&self, changes: &[RefundChange]) -> Result<Vec<PaymentId>, StoreError>;
 
     /// Keeps a payment that was seen and belongs to no open attempt.
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError>;

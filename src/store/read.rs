@@ -18,6 +18,8 @@ pub struct Backlog {
     /// Start of the oldest attempt that is open under an expired lease.
     pub oldest_unsettled: Option<DateTime<Utc>>,
     pub next_look_up_at: Option<DateTime<Utc>>,
+    /// Payments that are being given back and are not back yet.
+    pub refunds_open: i64,
 }
 
 /// A renewal that could be claimed now.
@@ -107,6 +109,24 @@ pub struct PaymentRow {
     pub recorded_at: DateTime<Utc>,
 }
 
+/// Money that renewd gives back by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct RefundRow {
+    pub payment_id: String,
+    pub renewal_id: String,
+    /// Minor units.
+    pub amount: i64,
+    pub currency: String,
+    pub reason: String,
+    pub state: String,
+    pub tries: i64,
+    pub next_try_at: Option<DateTime<Utc>>,
+    /// What the gateway said last.
+    pub note: Option<String>,
+    pub wanted_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct EventRow {
     pub id: String,
@@ -137,5 +157,6 @@ pub struct Timeline {
     pub renewals: Vec<RenewalRow>,
     pub attempts: Vec<AttemptRow>,
     pub payments: Vec<PaymentRow>,
+    pub refunds: Vec<RefundRow>,
     pub events: Vec<EventRow>,
 }

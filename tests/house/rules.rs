@@ -96,6 +96,18 @@ pub fn loose_ends(source: &Source) -> Vec<String> {
     offences
 }
 
+/// `select!` takes what is ready by chance unless it is told not to; a simulation could not replay a seed.
+pub fn chosen_by_chance(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("src/engine/") {
+        return Vec::new();
+    }
+    let selects = (0..source.tokens.len()).filter(|at| source.is_word(*at, "select") && source.is_mark(at + 1, '!'));
+    selects
+        .filter(|at| !source.is_word(at + 3, "biased"))
+        .map(|at| format!("{}:{} selects by chance; start with `biased;`", source.path, source.tokens[at].0))
+        .collect()
+}
+
 /// The head of a folder says what lives there, and what does not.
 pub fn without_head(path: &str, text: &str) -> Option<String> {
     let is_head = path.ends_with("/mod.rs") || path.ends_with("/lib.rs");
@@ -133,6 +145,14 @@ mod tests {
     fn a_file_of_501_lines_is_too_long() {
         assert!(too_long("src/x.rs", &"\n".repeat(501)).is_some());
         assert!(too_long("src/x.rs", &"\n".repeat(500)).is_none());
+    }
+
+    #[test]
+    fn a_select_by_chance_is_found() {
+        let count = |path, text: &str| chosen_by_chance(&Source::new(path, text)).len();
+        assert_eq!(count("src/engine/run.rs", "tokio::select! { () = a => {} }"), 1);
+        assert_eq!(count("src/engine/run.rs", "tokio::select! { biased; () = a => {} }"), 0);
+        assert_eq!(count("src/shutdown.rs", "tokio::select! { () = a => {} }"), 0);
     }
 
     #[test]

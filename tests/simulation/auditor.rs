@@ -15,14 +15,22 @@ const SEOUL: i64 = 9 * HOUR;
 pub struct Auditor {
     /// Where each subscription's paid time ended when the world began.
     pub first_ends: BTreeMap<String, i64>,
-    /// Cancelled subscriptions, with the attempts that each of their renewals had by then.
-    pub canceled: BTreeMap<String, BTreeMap<String, i64>>,
+    pub canceled: BTreeMap<String, Canceled>,
+    /// What nobody wants to have paid is given back by rule.
+    pub refunds: bool,
     /// Every price that was ever asked.
     pub prices: BTreeSet<i64>,
     /// Where each subscription's period was last seen to end, and since when.
     pub ends: BTreeMap<String, (i64, i64)>,
     /// A decline may be told this long after the money was taken all the same: an answer can be that old.
     pub news_may_be_old: i64,
+}
+
+/// A cancelled subscription.
+pub struct Canceled {
+    since: i64,
+    /// The attempts that each of its renewals had by then.
+    attempts: BTreeMap<String, i64>,
 }
 
 /// A broken promise.
@@ -34,10 +42,13 @@ pub struct Violation {
 
 impl Auditor {
     /// The API service cancelled, and its commit is done.
-    pub fn canceled(&mut self, subscription: &str, facts: &Facts) {
+    pub fn canceled(&mut self, subscription: &str, facts: &Facts, now: i64) {
+        if self.canceled.contains_key(subscription) {
+            return;
+        }
         let attempts = facts.renewals.iter().filter(|renewal| renewal.subscription_id == subscription);
         let attempts = attempts.map(|renewal| (renewal.id.clone(), renewal.attempt_count)).collect();
-        self.canceled.insert(subscription.to_owned(), attempts);
+        self.canceled.insert(subscription.to_owned(), Canceled { since: now, attempts });
     }
 
     pub fn changed_their_mind(&mut self, subscription: &str) {
@@ -45,12 +56,12 @@ impl Auditor {
     }
 
     /// An older database was put back: what it has forgotten cannot be held against it.
-    pub fn restored(&mut self, facts: &Facts) {
+    pub fn restored(&mut self, facts: &Facts, now: i64) {
         self.canceled.clear();
         self.ends.clear();
         let canceled = facts.subscriptions.iter().filter(|subscription| subscription.cancel_at_period_end);
         for subscription in canceled {
-            self.canceled(&subscription.id, facts);
+            self.canceled(&subscription.id, facts, now);
         }
     }
 
@@ -80,6 +91,7 @@ impl Auditor {
     pub fn look_at_the_end(&mut self, facts: &Facts, truth: &Truth, now: i64) -> Vec<Violation> {
         let mut found = self.look(facts, truth, now, Some(now - DAY));
         everything_recorded(facts, truth, &mut found);
+        self.given_back(facts, truth, &mut found);
         nothing_stuck(facts, now, &mut found);
         found
     }
@@ -148,11 +160,34 @@ impl Auditor {
 
     fn nothing_after_cancel(&self, facts: &Facts, found: &mut Vec<Violation>) {
         for renewal in &facts.renewals {
-            let Some(attempts) = self.canceled.get(&renewal.subscription_id) else { continue };
-            let before = attempts.get(&renewal.id).copied().unwrap_or(0);
+            let Some(canceled) = self.canceled.get(&renewal.subscription_id) else { continue };
+            let before = canceled.attempts.get(&renewal.id).copied().unwrap_or(0);
             if renewal.attempt_count > before {
                 let what = format!("{}: {} attempts after {before}", renewal.payment_id, renewal.attempt_count);
                 found.push(broken("nothing after a cancellation", what));
+            }
+        }
+    }
+
+    /// What was taken after the cancellation went back, or lies before a person; and what went back bought nothing.
+    fn given_back(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+        let mut back: BTreeMap<&str, i64> = BTreeMap::new();
+        for (payment_id, amount) in &truth.given_back {
+            *back.entry(payment_id).or_default() += amount;
+        }
+        let states: BTreeMap<(String, i64), &str> =
+            facts.renewals.iter().map(|renewal| (purpose(renewal), renewal.state.as_str())).collect();
+        for charge in &truth.charges {
+            let Some(purpose) = &charge.purpose else { continue };
+            let (state, back) = (states.get(purpose).copied(), back.get(charge.payment_id.as_str()).copied());
+            let unwanted = self.canceled.get(&purpose.0).is_some_and(|canceled| canceled.since < charge.at);
+            if unwanted && self.refunds && back != Some(charge.amount) && state != Some("review") {
+                let what = format!("{} of {} stays with us, {state:?}", charge.payment_id, charge.amount);
+                found.push(broken("nothing after a cancellation", what));
+            }
+            if back.is_some_and(|back| back > charge.amount) || back.is_some() && state == Some("paid") {
+                let what = format!("{}: {back:?} of {} went back, {state:?}", charge.payment_id, charge.amount);
+                found.push(broken("conservation", what));
             }
         }
     }

@@ -108,14 +108,26 @@ impl Bug {
             }
             Self::CancelNotChecked | Self::RefundMissing => {
                 swarm.cancels = 0.2;
-                swarm.pause = 0.02;
+                swarm.slow = 0.3;
+                swarm.slow_max = 20 * MINUTE;
+                swarm.late_approval = 0.3;
                 swarm.declines = 0.4;
+                swarm.races = false;
+                swarm.restores = 0;
+                swarm.failovers_a_week = 0.0;
+                swarm.refunds = true;
             }
             Self::NoLateSweep => {
+                swarm.restores = 0;
+                swarm.failovers_a_week = 0.0;
+                swarm.reconciles = false;
                 swarm.late_approval = 0.3;
                 swarm.cancels = 0.1;
             }
-            Self::NoRecovery => swarm.kill = 0.02,
+            Self::NoRecovery => {
+                swarm.kill = 0.02;
+                swarm.reconciles = false;
+            }
             Self::WorkerClockDue => swarm.clock_error = 7_200,
             Self::PlanSkipsOnError => swarm.bad_rows = true,
             Self::NegativeVerdictKeeps => {

@@ -145,7 +145,7 @@ fn worlds_in_memory_keep_every_promise() {
 }
 
 /// What must have happened somewhere.
-const EVERY_KIND: [&str; 22] = [
+const EVERY_KIND: [&str; 23] = [
     "acknowledgement lost",
     "answered",
     "change",
@@ -162,6 +162,7 @@ const EVERY_KIND: [&str; 22] = [
     "paused",
     "plan",
     "ran",
+    "reconciled",
     "restored",
     "resumed",
     "sent",

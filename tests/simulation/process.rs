@@ -16,6 +16,7 @@ use renewd::domain::payment::ChannelType;
 use renewd::domain::payment_id::PaymentIdKey;
 use renewd::domain::policy::Policy;
 use renewd::engine::limits::Limits;
+use renewd::engine::reconcile::ReconcileRequest;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{Engine, Silent};
 use renewd::gateway::portone::{PortOne, Settings};
@@ -125,6 +126,8 @@ fn policy(office: &Office) -> Policy {
         channel_key: None,
         product_type: None,
         locale: None,
+        refund_late: office.swarm.refunds,
+        refund_late_cancel: office.swarm.refunds,
         claims_unsettled_max: 3,
     }
 }
@@ -204,7 +207,12 @@ impl Process {
 async fn live(office: Arc<Office>, engine: Engine, number: usize) {
     let request =
         RunRequest { trigger: "simulation".to_owned(), actor: format!("worker-{number}"), ..RunRequest::default() };
+    let mut night = office.time.micros() / DAY;
     loop {
+        if office.swarm.reconciles && night < office.time.micros() / DAY {
+            night = office.time.micros() / DAY;
+            reconcile(&office, &engine, number).await;
+        }
         let began = office.time.micros();
         let ended = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await;
         office.note("ran", number, || match &ended {
@@ -220,4 +228,16 @@ async fn live(office: Arc<Office>, engine: Engine, number: usize) {
         let interval = DAY / office.swarm.runs_a_day;
         office.time.sleep(office.between(SECOND, 2 * interval)).await;
     }
+}
+
+async fn reconcile(office: &Office, engine: &Engine, number: usize) {
+    let until = office.time.now();
+    let request = ReconcileRequest {
+        trigger: "simulation".to_owned(),
+        actor: format!("worker-{number}"),
+        from: until - TimeDelta::days(2),
+        until,
+    };
+    let ended = engine.reconcile(&request, &Shutdown::new(Duration::from_secs(8))).await;
+    office.note("reconciled", number, || format!("{ended:?}"));
 }

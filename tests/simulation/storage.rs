@@ -13,6 +13,7 @@ use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
 use renewd::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
+use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
@@ -242,6 +243,17 @@ impl Store for Storage {
 
     async fn record_late(&self, changes: &[LateChange]) -> Stored<()> {
         self.write("late", self.inner.record_late(changes), |()| true).await
+    }
+
+    async fn refund_facts(&self, rows_max: u32) -> Stored<Vec<RefundFacts>> {
+        if self.is(Bug::RefundMissing) {
+            return Ok(Vec::new());
+        }
+        self.at("refund facts", self.inner.refund_facts(rows_max)).await
+    }
+
+    async fn record_refunds(&self, changes: &[RefundChange]) -> Stored<Vec<PaymentId>> {
+        self.write("refunds", self.inner.record_refunds(changes), |written| !written.is_empty()).await
     }
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Stored<()> {

@@ -60,6 +60,10 @@ pub struct Swarm {
     pub outage_hours: i64,
     /// From a charge's arrival to its approval, in milliseconds.
     pub latency: u64,
+    /// Each worker reconciles the last two days every night. No promise rests on it but where a backup was restored.
+    pub reconciles: bool,
+    /// Money that nobody wants to have paid is given back by rule.
+    pub refunds: bool,
     /// The gateway breaks its promise under concurrency.
     pub races: bool,
 
@@ -75,7 +79,7 @@ impl Swarm {
         let mut random = fastrand::Rng::with_seed(seed);
         // Half of all kinds are absent; the others are anything between rare and frequent.
         let mut some = |most: f64| if random.bool() { most * random.f64().powi(2) } else { 0.0 };
-        let swarm = Self {
+        let mut swarm = Self {
             seed,
             days: 30,
             kill: some(0.02),
@@ -119,8 +123,11 @@ impl Swarm {
             transactions_max: if random.u8(0..3) == 0 { random.u32(1..=4) } else { 20 },
             outage_hours: if random.u8(0..4) == 0 { random.i64(1..=24) } else { 0 },
             latency: random.u64(1..=3_000),
+            reconciles: random.bool(),
+            refunds: random.bool(),
             races: seed % 4 == 3,
         };
+        swarm.reconciles |= swarm.restores > 0 || swarm.failovers_a_week > 0.0;
         if swarm.races { swarm.racing() } else { swarm }
     }
 

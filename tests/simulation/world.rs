@@ -83,6 +83,7 @@ impl<D: Database> World<D> {
         let auditor = Auditor {
             first_ends: population.first_ends(),
             prices: population.prices(),
+            refunds: swarm.refunds,
             // A look-up that is behind shows an old failure; else an answer is as old as its lease at most.
             news_may_be_old: if swarm.stale > 0.0 { 100 * DAY } else { 11 * MINUTE },
             ..Auditor::default()
@@ -249,7 +250,7 @@ impl<D: Database> World<D> {
         match change {
             Change::Cancel { subscription, canceled: true } => {
                 let facts = self.database.facts().await;
-                self.auditor.canceled(&subscription, &facts);
+                self.auditor.canceled(&subscription, &facts, self.office.time.micros());
             }
             Change::Cancel { subscription, canceled: false } => self.auditor.changed_their_mind(&subscription),
             Change::Price { amount, .. } => drop(self.auditor.prices.insert(amount)),
@@ -272,7 +273,7 @@ impl<D: Database> World<D> {
             self.site.reopen(self.database.open());
             self.office.changed();
             let facts = self.database.facts().await;
-            self.auditor.restored(&facts);
+            self.auditor.restored(&facts, self.office.time.micros());
         }
     }
 

@@ -59,8 +59,10 @@ impl<'t> Wanted<'t> {
 pub(super) fn late_facts(store: &MemoryStore, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
     let rows_max = rows_max as usize;
     store.read(|tables, now| {
-        let ended = first(tables.renewals().iter().filter_map(Wanted::ended), now, rows_max);
-        let given_up = first(tables.retired.iter().filter_map(Wanted::given_up), now, rows_max);
+        let is_open = |one: &Wanted<'_>| !tables.refunds.has(one.payment_id);
+        let ended = tables.renewals().iter().filter_map(Wanted::ended).filter(is_open);
+        let given_up = tables.retired.iter().filter_map(Wanted::given_up).filter(is_open);
+        let (ended, given_up) = (first(ended, now, rows_max), first(given_up, now, rows_max));
         let mut all: Vec<_> = ended.into_iter().chain(given_up).collect();
         all.sort_by_key(|one| (one.due_at, one.renewal_id));
         let rows = all.into_iter().filter_map(|one| one.read(tables, now)).take(rows_max);

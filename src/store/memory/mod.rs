@@ -15,6 +15,7 @@ mod outside;
 mod plan;
 mod read;
 mod reconcile;
+mod refunds;
 mod resolve;
 pub mod rows;
 mod runs;

@@ -216,6 +216,7 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "payments" => json(tables.payments().iter()),
         "observations" => json(tables.observations().iter()),
         "retired_payments" => json(tables.retired.iter()),
+        "refunds" => json(tables.refunds.iter()),
         "events" => json(tables.events().iter()),
         "runs" => json(tables.runs.iter()),
         _ => Vec::new(),

@@ -178,7 +178,8 @@ pub(super) fn change_renewals(store: &MemoryStore, changes: &[RenewalChange]) ->
     store.write(|tables, now| change(tables, changes, now))
 }
 
-/// Writes changes and what they tell, each only from the state that it was decided from.
+/// Writes changes and what they tell, each only from the state that it was decided from. What is being given back is never
+/// charged again.
 pub(super) fn change(
     tables: &mut Tables,
     changes: &[RenewalChange],
@@ -187,7 +188,8 @@ pub(super) fn change(
     let mut written = Vec::new();
     for change in changes {
         let is_as_decided = |row: &Renewal| row.state == change.from && row.waits_for_key == change.waited_for_key;
-        if !tables.renewals().get(&change.renewal_id).is_some_and(is_as_decided) {
+        let is_charged_again = change.to == State::Due && tables.is_given_back(change.renewal_id);
+        if is_charged_again || !tables.renewals().get(&change.renewal_id).is_some_and(is_as_decided) {
             continue;
         }
         tables.change_renewal(change.renewal_id, |row| {

@@ -1,12 +1,14 @@
 //! What people are shown.
 
 use super::MemoryStore;
-use super::rows::{Attempt, Event, Renewal, Seen, Subscription};
+use super::rows::{Attempt, Event, Refund, Renewal, Seen, Subscription};
 use super::tables::Tables;
 use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
-use crate::store::read::{AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RenewalRow, Timeline};
+use crate::store::read::{
+    AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RefundRow, RenewalRow, Timeline,
+};
 use uuid::Uuid;
 
 pub(super) fn claimable(
@@ -57,6 +59,7 @@ pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
                 _ => {}
             }
         }
+        backlog.refunds_open = tables.refunds.iter().map(|row| i64::from(row.next_try_at.is_some())).sum();
         Ok(backlog)
     })
 }
@@ -99,12 +102,15 @@ fn whole(tables: &Tables, sub: &Subscription) -> Option<Timeline> {
         .filter(|row| row.payment.renewal_id.is_some_and(|paid| renewals.iter().any(|renewal| renewal.id == paid)))
         .collect();
     payments.sort_by_key(|row| row.recorded_at);
+    let mut refunds: Vec<&Refund> = tables.refunds.iter().filter(|row| row.wanted.subscription_id == id).collect();
+    refunds.sort_by_key(|row| row.wanted_at);
     let events = tables.events().iter().filter(|event| event.subscription_id.as_ref() == Some(&id));
     Some(Timeline {
         subscription: access(tables, sub),
         attempts: renewals.iter().flat_map(|row| tables.attempts_of(row.id)).map(attempt).collect(),
         renewals: renewals.into_iter().map(renewal).collect(),
         payments: payments.into_iter().map(payment).collect(),
+        refunds: refunds.into_iter().map(refund).collect(),
         events: events.map(event).collect(),
     })
 }
@@ -196,6 +202,23 @@ fn payment(row: &Seen) -> PaymentRow {
         paid_at: seen.paid_at,
         verified: seen.verified,
         recorded_at: row.recorded_at,
+    }
+}
+
+fn refund(row: &Refund) -> RefundRow {
+    let wanted = &row.wanted;
+    RefundRow {
+        payment_id: wanted.payment_id.0.clone(),
+        renewal_id: wanted.renewal_id.to_string(),
+        amount: wanted.amount,
+        currency: wanted.currency.clone(),
+        reason: wanted.reason.as_str().to_owned(),
+        state: row.state.as_str().to_owned(),
+        tries: i64::from(row.tries),
+        next_try_at: row.next_try_at,
+        note: row.note.clone(),
+        wanted_at: row.wanted_at,
+        updated_at: row.updated_at,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::domain::attempt::AttemptState;
 use crate::domain::decline::{DeclineClass, Reason};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use crate::domain::refund::{NewRefund, RefundState};
 use crate::domain::renewal::State;
 use crate::store::rows::money::PaymentOut;
 use crate::store::{CustomerRow, PlanRow, SubscriptionRow};
@@ -165,6 +166,19 @@ pub struct Retired {
     pub retired_at: DateTime<Utc>,
     pub next_look_up_at: Option<DateTime<Utc>>,
     pub look_ups: i64,
+}
+
+/// Money that is given back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Refund {
+    #[serde(flatten)]
+    pub wanted: NewRefund,
+    pub state: RefundState,
+    pub tries: u32,
+    pub next_try_at: Option<DateTime<Utc>>,
+    pub note: Option<String>,
+    pub wanted_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 pub type Event = NewEvent;

@@ -1,5 +1,6 @@
 //! Settling: a batch of outcomes in one step, each guarded by the lease that it was found under.
 
+use super::refunds::want;
 use super::rows::{KeyState, Renewal, Retired, Seen};
 use super::tables::Tables;
 use super::{Guard, MemoryStore};
@@ -80,6 +81,7 @@ pub(super) fn write(store: &MemoryStore, tables: &mut Tables, writes: Writes<'_>
         change(store, tables, one, now)?;
     }
     tables.tell(writes.events())?;
+    writes.refunds.into_iter().for_each(|refund| want(tables, refund, now));
     writes.payments.into_iter().for_each(|payment| tables.add_payment(Seen { payment, recorded_at: now }));
     if store.is_left_out(Guard::LateObservation) {
         return Ok(());

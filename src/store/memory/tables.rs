@@ -1,7 +1,9 @@
 //! The tables, and how rows of them are found. What may be written into them is in `constraints`: other modules see the
 //! constrained tables through methods that only read.
 
-use super::rows::{Attempt, BillingKey, Customer, Event, Installed, Plan, Renewal, Retired, Run, Seen, Subscription};
+use super::rows::{
+    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+};
 use super::table::{Table, Undo};
 use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
@@ -20,6 +22,8 @@ pub(super) struct Tables {
     /// No row while charging may run.
     pub paused: Table<(), Paused>,
     pub retired: Table<PaymentId, Retired>,
+    /// By payment.
+    pub refunds: Table<PaymentId, Refund>,
     pub runs: Table<RunId, Run>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
@@ -41,11 +45,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 20] {
+    fn all(&mut self) -> [&mut dyn Undo; 21] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
+            &mut self.refunds,
             &mut self.runs,
             &mut self.plans,
             &mut self.customers,
@@ -108,6 +113,11 @@ impl Tables {
 
     pub fn events(&self) -> &Table<EventId, Event> {
         &self.events
+    }
+
+    /// Money of this renewal is being given back, or was.
+    pub fn is_given_back(&self, renewal: RenewalId) -> bool {
+        self.refunds.iter().any(|row| row.wanted.renewal_id == renewal)
     }
 
     pub fn is_paused(&self) -> bool {

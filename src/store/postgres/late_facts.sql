@@ -1,5 +1,5 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
--- that payment id.
+-- that payment id. What is being given back is looked up by its refund.
 -- $1 now or NULL, $2 at most
 WITH clock AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
@@ -10,12 +10,14 @@ wanted AS (
     FROM renewals r
     WHERE r.next_look_up_at <= (SELECT now FROM clock)
         AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
+        AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = r.payment_id)
     ORDER BY r.next_look_up_at, r.id
     LIMIT $2::bigint)
     UNION ALL
     (SELECT p.renewal_id, p.payment_id, true, p.look_ups, p.retired_at, p.next_look_up_at
     FROM retired_payments p
     WHERE p.next_look_up_at <= (SELECT now FROM clock)
+        AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = p.payment_id)
     ORDER BY p.next_look_up_at
     LIMIT $2::bigint)
 )

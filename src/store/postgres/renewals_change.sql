@@ -1,4 +1,5 @@
--- Changes that no attempt is part of, each only from the state that it was decided from.
+-- Changes that no attempt is part of, each only from the state that it was decided from. What is being given back is
+-- never charged again.
 -- $1 rows, $2 now
 UPDATE renewals r
 SET state = c.state, next_attempt_at = c.next_attempt_at, next_look_up_at = c.next_look_up_at,
@@ -10,4 +11,5 @@ FROM json_to_recordset($1::json) AS c (
     waits_for_key boolean, waited_for_key boolean, review_reason text, is_open boolean)
 CROSS JOIN (SELECT coalesce($2::timestamptz, clock_timestamp()) AS now) t
 WHERE r.id = c.renewal_id AND r.state = c.from_state AND r.waits_for_key = c.waited_for_key
+    AND (c.state <> 'due' OR NOT EXISTS (SELECT FROM refunds f WHERE f.renewal_id = r.id))
 RETURNING r.id::text

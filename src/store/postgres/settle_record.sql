@@ -1,5 +1,5 @@
 -- Everything that a batch of outcomes changes, and what it tells, in one statement.
--- $1 rows, $2 payments, $3 now, $4 events
+-- $1 rows, $2 payments, $3 now, $4 events, $5 refunds
 WITH settled AS (
     SELECT * FROM json_to_recordset($1::json) AS b (
         renewal_id uuid, subscription_id text, attempt_id uuid, from_state text, lease_epoch bigint, state text,
@@ -40,6 +40,17 @@ paid AS (
     FROM json_to_recordset($2::json) AS p (
         payment_id text, renewal_id uuid, status text, amount bigint, cancelled_amount bigint, currency text,
         transaction_id text, pg_tx_id text, pg_provider text, channel_type text, paid_at timestamptz, verified boolean)
+    ON CONFLICT (payment_id) DO NOTHING
+),
+-- Wanted with the payment, or not at all.
+given_back AS (
+    INSERT INTO refunds (payment_id, renewal_id, subscription_id, amount, currency, reason, idempotency_key, state,
+        next_try_at, wanted_at, updated_at)
+    SELECT f.payment_id, f.renewal_id, f.subscription_id, f.amount, f.currency, f.reason, f.idempotency_key, 'wanted',
+        $3::timestamptz, $3::timestamptz, $3::timestamptz
+    FROM json_to_recordset($5::json) AS f (
+        payment_id text, renewal_id uuid, subscription_id text, amount bigint, currency text, reason text,
+        idempotency_key text)
     ON CONFLICT (payment_id) DO NOTHING
 ),
 spent AS (

@@ -10,7 +10,7 @@ use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::store::{LateChange, LateFacts};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The last attempt under a payment id that is looked up late.
 #[derive(sqlx::FromRow)]
@@ -30,7 +30,7 @@ impl LateRow {
         let renewal = attempt.renewal_id.clone();
         let subscription_id = SubscriptionId(attempt.subscription_id.clone());
         let payment_id = PaymentId(attempt.payment_id.clone());
-        let subscription_canceled = attempt.cancel_at_period_end;
+        let (subscription_canceled, period_is_next) = (attempt.cancel_at_period_end, attempt.period_is_next);
         let state = State::parse(&attempt.state);
         let (epoch, now) = (attempt.lease_epoch, attempt.now);
         let unreadable = |problem: String| {
@@ -46,6 +46,7 @@ impl LateRow {
             look_ups: u32::try_from(late_look_ups).unwrap_or(u32::MAX),
             since,
             subscription_canceled,
+            period_is_next,
             attempt,
         })
     }
@@ -89,22 +90,29 @@ pub fn found(changes: &[LateChange]) -> Vec<(State, &Settlement)> {
     found.collect()
 }
 
-/// What late changes write, each only if its renewal is still in the state that it was decided from.
+/// What late changes write, each only if its renewal is still in the state that it was decided from: of two payments of
+/// one renewal the second is only kept, and judged again by the next look-up.
 pub fn judge<'a>(changes: &'a [LateChange], guards: &BTreeMap<RenewalId, GuardRow>) -> (Writes<'a>, Vec<LookedOut>) {
-    let (mut writes, mut looked) = (Writes::default(), Vec::new());
+    let (mut writes, mut found) = (Writes::default(), BTreeSet::new());
+    // A payment id can stand in a batch twice: with its renewal, and as one that was given up.
+    let mut looked = BTreeMap::new();
     for change in changes {
         match change {
-            LateChange::LookAgain { facts, next_look_up_at } => looked.push(LookedOut::again(facts, *next_look_up_at)),
+            LateChange::LookAgain { facts, next_look_up_at } => {
+                let again = LookedOut::again(facts, *next_look_up_at);
+                looked.entry((again.retired, again.payment_id.clone())).or_insert(again);
+            }
             LateChange::Found { from, settlement } => {
                 let Some(row) = guards.get(&settlement.renewal_id) else { continue };
-                if row.state == from.as_str() {
+                if row.state == from.as_str() && found.insert(settlement.renewal_id) {
                     writes.add(settlement, row, *from);
-                    looked.extend(LookedOut::given_up(settlement.payment.as_ref(), settlement.renewal_id, *from));
+                    let over = LookedOut::given_up(settlement.payment.as_ref(), settlement.renewal_id, *from);
+                    looked.extend(over.map(|over| ((over.retired, over.payment_id.clone()), over)));
                 } else {
                     writes.observe(settlement, row);
                 }
             }
         }
     }
-    (writes, looked)
+    (writes, looked.into_values().collect())
 }

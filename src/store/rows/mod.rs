@@ -9,6 +9,7 @@ pub mod found;
 pub mod known;
 pub mod late;
 pub mod money;
+pub mod refunds;
 pub mod settled;
 pub mod stamp;
 pub mod taken;

@@ -57,6 +57,16 @@ impl GuardRow {
             && self.state == settlement.state.as_str();
         if closed_so || left_open_so { Standing::Repeated } else { Standing::Lost }
     }
+
+    /// Whether what is written, or was, is what the settlement has for a customer who cancelled.
+    pub fn is_as_canceled(&self, settlement: &Settlement, standing: Standing) -> bool {
+        settlement.if_canceled.is_some()
+            && match standing {
+                Standing::Held => self.cancel_at_period_end,
+                Standing::Repeated => self.state != settlement.state.as_str(),
+                Standing::Lost => false,
+            }
+    }
 }
 
 /// One settlement as it is written.
@@ -213,9 +223,11 @@ mod tests {
             series: 0,
             retired_payment_id: None,
             payment: None,
+            refund: None,
             period: None,
             key_unusable: None,
             events: Vec::new(),
+            if_canceled: None,
         }
     }
 

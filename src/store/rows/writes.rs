@@ -5,6 +5,7 @@ use super::settled::{GuardRow, PERIOD_NOT_MOVED, SettledOut, Standing};
 use super::told::review_event;
 use crate::domain::event::NewEvent;
 use crate::domain::ids::RenewalId;
+use crate::domain::refund::NewRefund;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::Settled;
@@ -19,6 +20,7 @@ const FENCE_LOST: &str = "a settle whose lease was lost";
 pub struct Writes<'a> {
     pub settled: Vec<SettledOut<'a>>,
     pub payments: Vec<PaymentOut>,
+    pub refunds: Vec<&'a NewRefund>,
     pub observed: Vec<PaymentOut>,
     /// Under the lock; `None` if there is nothing to write.
     pub now: Option<DateTime<Utc>>,
@@ -35,8 +37,12 @@ impl<'a> Writes<'a> {
                 done.fence_lost.push(settlement.renewal_id);
                 continue;
             };
-            match row.standing(settlement) {
+            let standing = row.standing(settlement);
+            let canceled = row.is_as_canceled(settlement, standing);
+            done.as_canceled.extend(canceled.then_some(settlement.renewal_id));
+            match standing {
                 Standing::Held => {
+                    let settlement = settlement.as_recorded(canceled);
                     if writes.add(settlement, row, State::Charging) {
                         done.settled.push(settlement.renewal_id);
                     } else {
@@ -60,6 +66,7 @@ impl<'a> Writes<'a> {
         self.now = Some(row.now);
         self.settled.push(SettledOut::new(settlement, row, from, period));
         self.payments.extend(PaymentOut::of(settlement, ""));
+        self.refunds.extend(&settlement.refund);
         self.events.extend(&settlement.events);
         if !moves {
             let renewal = settlement.renewal_id;

@@ -12,6 +12,7 @@ mod late;
 mod plan;
 mod read;
 mod reconcile;
+mod refunds;
 mod resolve;
 mod rows;
 mod runs;

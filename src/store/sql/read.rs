@@ -24,6 +24,7 @@ struct TimesRow {
     oldest_unknown: Option<DateTime<Utc>>,
     oldest_unsettled: Option<DateTime<Utc>>,
     next_look_up_at: Option<DateTime<Utc>>,
+    refunds_open: i64,
 }
 
 impl Step for ReadBacklog {
@@ -43,6 +44,7 @@ impl Step for ReadBacklog {
             oldest_unknown: times.oldest_unknown,
             oldest_unsettled: times.oldest_unsettled,
             next_look_up_at: times.next_look_up_at,
+            refunds_open: times.refunds_open,
         })
     }
 }
@@ -116,6 +118,7 @@ impl Step for ReadTimeline {
             renewals: tx.rows(&statement::TIMELINE_RENEWALS, &id).await?,
             attempts: tx.rows(&statement::TIMELINE_ATTEMPTS, &id).await?,
             payments: tx.rows(&statement::TIMELINE_PAYMENTS, &id).await?,
+            refunds: tx.rows(&statement::TIMELINE_REFUNDS, &id).await?,
             events: tx.rows(&statement::TIMELINE_EVENTS, &id).await?,
         }))
     }

@@ -54,7 +54,8 @@ pub(super) async fn write(tx: &mut Tx, writes: &Writes<'_>) -> Result<(), StoreE
     let Some(now) = writes.now.map(Param::time) else { return Ok(()) };
     if !writes.settled.is_empty() {
         let told: Vec<EventOut<'_>> = writes.events().map(EventOut::from).collect();
-        let params = [bulk(&writes.settled)?, bulk(&writes.payments)?, now.clone(), bulk(&told)?];
+        let (settled, payments) = (bulk(&writes.settled)?, bulk(&writes.payments)?);
+        let params = [settled, payments, now.clone(), bulk(&told)?, bulk(&writes.refunds)?];
         tx.execute(&statement::SETTLE_RECORD, &params).await?;
     }
     if !writes.observed.is_empty() {

@@ -1,14 +1,15 @@
 //! The port, method by method: each is one step of this folder.
 
 use super::{
-    SqlStore, access, claim, import, installation, late, plan, read, reconcile, resolve, runs, schema, settle,
+    SqlStore, access, claim, import, installation, late, plan, read, reconcile, refunds, resolve, runs, schema, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
+use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
 use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
@@ -110,6 +111,14 @@ impl Store for SqlStore {
 
     async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError> {
         late::record_late(self, changes).await
+    }
+
+    async fn refund_facts(&self, rows_max: u32) -> Result<Vec<RefundFacts>, StoreError> {
+        refunds::refund_facts(self, rows_max).await
+    }
+
+    async fn record_refunds(&self, changes: &[RefundChange]) -> Result<Vec<PaymentId>, StoreError> {
+        refunds::record_refunds(self, changes).await
     }
 
     async fn observe(&self, seen: &[(PaymentRecord, String)]) -> Result<(), StoreError> {

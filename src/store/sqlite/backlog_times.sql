@@ -7,4 +7,5 @@ SELECT (SELECT count(*) FROM renewals WHERE state = 'due' AND next_attempt_at <=
         WHERE a.state = 'open' AND r.state = 'unknown') AS oldest_unknown,
     (SELECT min(a.started_at) FROM attempts a JOIN renewals r ON r.id = a.renewal_id
         WHERE a.state = 'open' AND r.state = 'charging' AND r.lease_until <= $1) AS oldest_unsettled,
-    (SELECT min(next_look_up_at) FROM renewals WHERE next_look_up_at IS NOT NULL AND attempt_count > 0) AS next_look_up_at
+    (SELECT min(next_look_up_at) FROM renewals WHERE next_look_up_at IS NOT NULL AND attempt_count > 0) AS next_look_up_at,
+    (SELECT count(*) FROM refunds WHERE next_try_at IS NOT NULL) AS refunds_open

@@ -1,5 +1,5 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
--- that payment id.
+-- that payment id. What is being given back is looked up by its refund.
 -- $1 now, $2 at most
 WITH wanted AS (
     SELECT * FROM (
@@ -8,6 +8,7 @@ WITH wanted AS (
         FROM renewals r
         WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review')
             AND r.attempt_count > 0
+            AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = r.payment_id)
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
     UNION ALL
@@ -15,6 +16,7 @@ WITH wanted AS (
         SELECT p.renewal_id, p.payment_id, 1, p.look_ups, p.retired_at, p.next_look_up_at
         FROM retired_payments p
         WHERE p.next_look_up_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = p.payment_id)
         ORDER BY p.next_look_up_at
         LIMIT $2)
 )

@@ -1,4 +1,5 @@
--- Changes that no attempt is part of, each only from the state that it was decided from.
+-- Changes that no attempt is part of, each only from the state that it was decided from. What is being given back is
+-- never charged again.
 -- $1 rows, $2 now
 UPDATE renewals
 SET state = c.value ->> 'state', next_attempt_at = c.value ->> 'next_attempt_at',
@@ -9,4 +10,5 @@ SET state = c.value ->> 'state', next_attempt_at = c.value ->> 'next_attempt_at'
 FROM json_each($1) AS c
 WHERE renewals.id = c.value ->> 'renewal_id' AND renewals.state = c.value ->> 'from_state'
     AND renewals.waits_for_key = c.value ->> 'waited_for_key'
+    AND (c.value ->> 'state' <> 'due' OR NOT EXISTS (SELECT 1 FROM refunds f WHERE f.renewal_id = renewals.id))
 RETURNING id

@@ -1,5 +1,5 @@
 -- Everything that a batch of outcomes changes, and what it tells.
--- $1 rows, $2 payments, $3 now, $4 events
+-- $1 rows, $2 payments, $3 now, $4 events, $5 refunds
 -- An attempt that is closed stays as it is.
 UPDATE attempts
 SET state = b.value ->> 'attempt_state', settled_at = b.value ->> 'attempt_settled_at',
@@ -25,6 +25,14 @@ SELECT p.value ->> 'payment_id', p.value ->> 'renewal_id', p.value ->> 'status',
     p.value ->> 'cancelled_amount', p.value ->> 'currency', p.value ->> 'transaction_id', p.value ->> 'pg_tx_id',
     p.value ->> 'pg_provider', p.value ->> 'channel_type', p.value ->> 'paid_at', p.value ->> 'verified', $3
 FROM json_each($2) AS p
+WHERE true
+ON CONFLICT (payment_id) DO NOTHING;
+-- Wanted with the payment, or not at all.
+INSERT INTO refunds (payment_id, renewal_id, subscription_id, amount, currency, reason, idempotency_key, state,
+    next_try_at, wanted_at, updated_at)
+SELECT f.value ->> 'payment_id', f.value ->> 'renewal_id', f.value ->> 'subscription_id', f.value ->> 'amount',
+    f.value ->> 'currency', f.value ->> 'reason', f.value ->> 'idempotency_key', 'wanted', $3, $3, $3
+FROM json_each($5) AS f
 WHERE true
 ON CONFLICT (payment_id) DO NOTHING;
 UPDATE billing_keys

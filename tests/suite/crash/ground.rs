@@ -22,7 +22,7 @@ pub const PERIOD_END: &str = "2026-01-31T00:00:00+09:00";
 pub const LEASE: Duration = Duration::from_millis(900);
 
 /// Short waits, so that a stopped process loses its lease within a test; a lease must outlive a call and its wait.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("RENEWD_CHARGE__LEASE", "900ms"),
     ("RENEWD_CHARGE__SEND_WITHIN", "200ms"),
     ("RENEWD_GATEWAY__CALL_TIMEOUT", "600ms"),
@@ -33,6 +33,8 @@ const SETTINGS: [(&str, &str); 11] = [
     ("RENEWD_CHARGE__CONCURRENCY", "3"),
     ("PORTONE_STORE_ID", "store-simulator"),
     ("PORTONE_API_SECRET", "simulator-secret"),
+    // A killed gateway is not worth minutes of probes.
+    ("RENEWD_CHARGE__CIRCUIT_PROBES_MAX", "0"),
     ("RENEWD_LOG__FORMAT", "text"),
 ];
 

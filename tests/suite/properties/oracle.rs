@@ -216,6 +216,8 @@ fn policy() -> Policy {
         product_type: None,
         locale: None,
         claims_unsettled_max: 3,
+        refund_late: false,
+        refund_late_cancel: false,
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod answers;
 mod cancellations;
+mod circuits;
 mod edges;
 mod late;
 mod look_ups;
+mod refunds;
 mod stops;

@@ -6,7 +6,7 @@ use renewd::clock::SystemClock;
 use renewd::engine::limits::ChannelLimit;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{RunError, Silent};
-use renewd::gateway::simulator::{Route, Rule, Trouble, When};
+use renewd::gateway::simulator::{Route, Trouble, When};
 use renewd::shutdown::Shutdown;
 use renewd::store::{Paused, Switch};
 use std::sync::Arc;
@@ -20,7 +20,6 @@ crate::on_both_databases! {
     a_gateway_that_cannot_be_reached_takes_nothing,
     the_kill_switch_stops_every_claim,
     outside_the_window_nothing_is_sent,
-    a_channel_that_never_answers_opens_its_circuit,
     clocks_that_disagree_hold_all_charging,
     outcomes_that_still_wait_do_not_stop_those_that_are_due,
     a_claim_that_waited_too_long_is_given_back_unsent,
@@ -146,18 +145,6 @@ async fn outside_the_window_nothing_is_sent(on: On) {
     assert!(world.simulator.model().ledger().charges().is_empty(), "nine in the evening is too late");
     assert_eq!(states(&world, 2).await, ["due"; 2]);
     assert_eq!(world.run_after(TimeDelta::hours(12)).await.paid, 2, "and nine in the morning is not");
-}
-
-async fn a_channel_that_never_answers_opens_its_circuit(on: On) {
-    let world = World::with(on, &[("charge.concurrency", "2"), ("charge.repeats_max", "1")]).await;
-    for number in 0..40 {
-        world.subscribe(&format!("sub-{number}"), &format!("bk-{number}")).await;
-    }
-    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::RequestLost));
-    let report = world.run().await;
-    assert_eq!(report.status, "failed");
-    assert!((20..=26).contains(&report.unknown), "{}", report.unknown);
-    assert!(report.left_due >= 14, "the rest stays due: {}", report.left_due);
 }
 
 async fn clocks_that_disagree_hold_all_charging(on: On) {

@@ -263,15 +263,23 @@ impl Ground {
 
     /// What the domain makes of a look-up, as the engine would settle it.
     pub fn learned(&self, attempt: &Attempt, found: &LookUp) -> Settlement {
-        let policy = policy();
-        let verdict = verdict::judge(attempt, found, &policy);
-        let at =
-            Settling { policy: &policy, now: self.clock.now(), new_id: &|| self.chance.id(now()), canceled: false };
+        self.learned_by(&policy(), attempt, found)
+    }
+
+    fn learned_by(&self, policy: &Policy, attempt: &Attempt, found: &LookUp) -> Settlement {
+        let verdict = verdict::judge(attempt, found, policy);
+        let at = Settling { policy, now: self.clock.now(), new_id: &|| self.chance.id(now()), canceled: false };
         settle::settle(attempt, State::Charging, &Learned::Verdict(verdict), &at).unwrap()
     }
 
     pub fn paid(&self, attempt: &Attempt) -> Settlement {
         self.learned(attempt, &LookUp::Found(Box::new(payment(attempt, PaymentStatus::Paid))))
+    }
+
+    /// Paid, and given back if the customer cancelled meanwhile.
+    pub fn paid_or_given_back(&self, attempt: &Attempt) -> Settlement {
+        let policy = Policy { refund_late_cancel: true, ..policy() };
+        self.learned_by(&policy, attempt, &LookUp::Found(Box::new(payment(attempt, PaymentStatus::Paid))))
     }
 
     pub fn declined(&self, attempt: &Attempt) -> Settlement {
@@ -443,6 +451,8 @@ pub fn policy() -> Policy {
         channel_key: None,
         product_type: None,
         locale: None,
+        refund_late: false,
+        refund_late_cancel: false,
         claims_unsettled_max: 3,
     }
 }

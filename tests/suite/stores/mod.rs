@@ -13,6 +13,7 @@ mod outside;
 mod plan;
 mod races;
 mod reconcile;
+mod refunds;
 mod resolve;
 mod schema;
 mod settle;

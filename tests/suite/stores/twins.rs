@@ -13,6 +13,7 @@ use renewd::domain::due::{self, Planning};
 use renewd::domain::late::{self, Late};
 use renewd::domain::payment::{Failure, LookUp, Payment, PaymentStatus};
 use renewd::domain::policy::Policy;
+use renewd::domain::refund::{self, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settle::{self, Learned, Settling};
 use renewd::domain::settlement::Settlement;
@@ -28,7 +29,7 @@ const SUBSCRIPTIONS: [&str; 8] = ["sub_1", "sub_2", "sub_3", "sub_4", "sub_5", "
 const CODES: [&str; 4] = ["REJECT_CARD_PAYMENT", "INVALID_CARD_NUMBER", "DUPLICATED_ORDER_ID", "EXCEED_MAX_AMOUNT"];
 
 /// What no timeline shows.
-const BESIDE_THE_TIMELINE: [(&str, &str); 24] = [
+const BESIDE_THE_TIMELINE: [(&str, &str); 27] = [
     ("renewals", "true"),
     ("renewals", "lease_epoch > 1"),
     ("renewals", "lease_until IS NOT NULL"),
@@ -53,6 +54,9 @@ const BESIDE_THE_TIMELINE: [(&str, &str); 24] = [
     ("retired_payments", "next_look_up_at IS NOT NULL"),
     ("retired_payments", "look_ups > 0"),
     ("events", "attempt_id IS NOT NULL"),
+    ("refunds", "true"),
+    ("refunds", "next_try_at IS NOT NULL"),
+    ("refunds", "tries > 1"),
 ];
 
 struct Walk {
@@ -82,7 +86,7 @@ impl Walk {
     }
 
     async fn step(&mut self) {
-        match self.pick(18) {
+        match self.pick(19) {
             0 | 1 => self.plan().await,
             2 | 3 => self.claim().await,
             4..=6 | 17 => self.settle().await,
@@ -93,6 +97,7 @@ impl Walk {
             11 => self.change_standings().await,
             12 => self.change_outside().await,
             13 => self.look().await,
+            18 => self.give_money_back().await,
             _ => self.wait(),
         }
     }
@@ -126,6 +131,7 @@ impl Walk {
                 lease: TimeDelta::from_std(LEASE).unwrap(),
                 policy: &policy,
                 stopped: &std::collections::BTreeSet::new(),
+                again: None,
                 freeze: &|order| FrozenRequest { body: order.amount.to_string(), hash: "h".to_owned() },
                 new_id: &|| ids.id(facts.now),
             };
@@ -168,6 +174,11 @@ impl Walk {
         // Mostly each is settled once; now and then two workers hold it.
         if self.pick(4) > 0 {
             self.held.retain(|attempt| settlements.iter().all(|one| one.attempt.attempt_id != attempt.id));
+        }
+        // A customer may cancel while the answer is on its way.
+        let payer = settlements.iter().find(|one| one.if_canceled.is_some());
+        if let Some(payer) = payer.filter(|_| self.pick(3) == 0) {
+            self.ground.set_cancel(payer.subscription_id.as_str(), true).await;
         }
         let settled = self.ground.settle(&settlements).await.unwrap();
         self.written.extend(settlements);
@@ -212,7 +223,8 @@ impl Walk {
         for facts in facts {
             let verdict = verdict::judge(&facts.attempt, &self.found(&facts.attempt), &self.policy);
             let (now, new_id) = (self.ground.clock.now(), || self.new_id());
-            let at = Settling { policy: &self.policy, now, new_id: &new_id, canceled: facts.subscription_canceled };
+            let canceled = refund::is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next);
+            let at = Settling { policy: &self.policy, now, new_id: &new_id, canceled };
             let decided = late::decide((&facts.attempt, facts.state), &verdict, facts.since, &at).unwrap();
             let from = facts.state;
             let again = |next_look_up_at| LateChange::LookAgain { facts: Box::new(facts), next_look_up_at };
@@ -223,6 +235,24 @@ impl Walk {
             });
         }
         self.ground.record_late(&changes).await.unwrap();
+    }
+
+    async fn give_money_back(&mut self) {
+        let facts = self.ground.refund_facts(3).await.unwrap();
+        let status = if self.pick(6) == 0 { PaymentStatus::Cancelled } else { PaymentStatus::Paid };
+        let new_id = || self.new_id();
+        let decide = |facts: &RefundFacts| {
+            let found =
+                Payment { id: facts.payment_id.0.clone(), cancelled: facts.amount, ..given_back(status.clone()) };
+            refund::decide(facts, "asked", &LookUp::Found(Box::new(found)), self.ground.clock.now(), &new_id)
+        };
+        let changes: Vec<_> = facts.iter().map(decide).collect();
+        // Two runs can ask at once.
+        for _ in 0..=self.pick(2) {
+            let mut written = self.ground.record_refunds(&changes).await.unwrap();
+            written.sort();
+            self.note("refunds", (&facts, written));
+        }
     }
 
     async fn change_standings(&mut self) {
@@ -286,12 +316,36 @@ async fn walk(ground: Ground, seed: u64) -> Vec<String> {
     ground.add_plan_max().await;
     ground.clock.set(now());
     let (held, written, log) = (Vec::new(), Vec::new(), Vec::new());
-    let mut walk = Walk { ground, dice: Seeded::new(seed), policy: policy(), held, written, log };
+    // Half of the walks give back late money that nobody wants.
+    let policy = Policy { refund_late: seed.is_multiple_of(2), refund_late_cancel: true, ..policy() };
+    let mut walk = Walk { ground, dice: Seeded::new(seed), policy, held, written, log };
     for _ in 0..STEPS {
         walk.step().await;
     }
     walk.look().await;
     walk.log
+}
+
+fn given_back(status: PaymentStatus) -> Payment {
+    Payment {
+        id: String::new(),
+        status,
+        transaction_id: None,
+        store_id: None,
+        total: None,
+        cancelled: 0,
+        currency: None,
+        billing_key: None,
+        custom_data: None,
+        channel_type: None,
+        channel_key: None,
+        pg_provider: None,
+        pg_tx_id: None,
+        requested_at: None,
+        paid_at: None,
+        failed_at: None,
+        failure: Failure::default(),
+    }
 }
 
 fn assert_same(one: &[String], other: &[String]) {
@@ -320,6 +374,11 @@ fn assert_came_to_the_edges(logs: &[Vec<String>]) {
         "maybe_sent: true",
         "may_resend: true",
         "paused: true",
+        "payment.refunded",
+        "not given back after",
+        "as_canceled: [RenewalId",
+        "reason: Late",
+        "reason: CanceledDuringCharge",
     ];
     let came_to = |edge: &&&str| logs.iter().flatten().any(|line| line.contains(**edge));
     let missing: Vec<_> = edges.iter().filter(|edge| !came_to(edge)).collect();
@@ -329,7 +388,7 @@ fn assert_came_to_the_edges(logs: &[Vec<String>]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_walks_as_sqlite_does() {
     let mut logs = Vec::new();
-    for seed in 1..=6 {
+    for seed in 1..=9 {
         let log = walk(Ground::memory().await, seed).await;
         assert_same(&log, &walk(Ground::sqlite().await, seed).await);
         logs.push(log);

@@ -1,0 +1,99 @@
+//! Giving money back: asked for under the refund's one key, then looked up; only the look-up says that it is back.
+//!
+//! The kill switch holds charging, not this: money that nobody wants to have paid goes back while charging is paused. Two
+//! runs may ask for the same refund, and one may ask again for what it asked before it ended: the gateway gives back the
+//! whole amount once.
+
+use super::run::Run;
+use super::{Engine, RunError};
+use crate::domain::payment::LookUp;
+use crate::domain::refund::{self, RefundChange, RefundFacts, RefundState};
+use crate::gateway::{Cancellation, CancellationStatus, GatewayError};
+use futures_util::stream::{self, StreamExt};
+use std::collections::BTreeMap;
+
+impl Engine {
+    /// Asks for every refund that is due, once.
+    pub(super) async fn refund(&self, run: &Run) -> Result<(), RunError> {
+        while !run.is_stopping() {
+            let facts = self.store.refund_facts(self.limits.claim_rows_max).await?;
+            if facts.is_empty() {
+                return Ok(());
+            }
+            let asking = facts.iter().map(|facts| self.refund_one(run, facts));
+            let asked: Vec<Option<RefundChange>> = tokio::select! {
+                biased;
+                asked = stream::iter(asking).buffer_unordered(self.limits.concurrency).collect() => asked,
+                // What was asked for and not recorded is asked for again: under the same key that does no harm.
+                () = self.out_of_time(run) => return Ok(()),
+            };
+            let changes: Vec<RefundChange> = asked.into_iter().flatten().collect();
+            self.record_refunds(run, &facts, &changes).await?;
+        }
+        Ok(())
+    }
+
+    /// `None` where the run ended or our credentials were refused: nothing is known of this refund, and nothing counts.
+    async fn refund_one(&self, run: &Run, facts: &RefundFacts) -> Option<RefundChange> {
+        if run.is_stopping() {
+            return None;
+        }
+        let said = self.gateway.cancel(&cancellation(facts)).await;
+        let found = match &said {
+            Err(GatewayError::Unauthorized(why)) => LookUp::Unauthorized(why.clone()),
+            _ => self.gateway.payment(&facts.payment_id).await,
+        };
+        if let LookUp::Unauthorized(why) = &found {
+            run.stop(format!("the gateway refused our credentials ({why})"));
+            return None;
+        }
+        Some(refund::decide(facts, &words(&said), &found, self.now(run), &|| self.new_id()))
+    }
+
+    async fn record_refunds(&self, run: &Run, facts: &[RefundFacts], changes: &[RefundChange]) -> Result<(), RunError> {
+        let written = self.store.record_refunds(changes).await?;
+        let known: BTreeMap<_, _> = facts.iter().map(|facts| (&facts.payment_id, facts)).collect();
+        for change in changes.iter().filter(|change| written.contains(&change.payment_id)) {
+            let Some(facts) = known.get(&change.payment_id) else { continue };
+            match change.to {
+                RefundState::Done => run.report.refunded(facts),
+                RefundState::Failed => {
+                    run.report.refund_failed();
+                    tracing::error!(
+                        renewal.id = %change.renewal_id,
+                        payment.id = %change.payment_id,
+                        "payment {} was not given back: {}; give it back in PortOne's console",
+                        change.payment_id, change.note
+                    );
+                }
+                RefundState::Wanted | RefundState::Requested => tracing::warn!(
+                    renewal.id = %change.renewal_id,
+                    payment.id = %change.payment_id,
+                    "payment {} is not back yet: {}; it is asked for again",
+                    change.payment_id, change.note
+                ),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All of it, and only while all of it is there: whoever gave back a part decides about the rest.
+fn cancellation(facts: &RefundFacts) -> Cancellation {
+    Cancellation {
+        payment_id: facts.payment_id.clone(),
+        amount: None,
+        cancellable: Some(facts.amount),
+        reason: facts.reason.told_gateway().to_owned(),
+        idempotency_key: facts.idempotency_key.clone(),
+    }
+}
+
+fn words(said: &Result<CancellationStatus, GatewayError>) -> String {
+    match said {
+        Ok(CancellationStatus::Requested) => "the gateway took the request".to_owned(),
+        Ok(CancellationStatus::Succeeded) => "the gateway says that it is done".to_owned(),
+        Ok(CancellationStatus::Failed) => "the gateway says that it failed".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
