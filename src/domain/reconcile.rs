@@ -65,6 +65,7 @@ pub struct KnownRenewal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPayment {
     pub total: Option<i64>,
+    /// Given back when it was recorded, or wanted back by renewd itself since.
     pub cancelled: i64,
     pub currency: Option<String>,
     pub verified: bool,

@@ -89,7 +89,7 @@ impl Engine {
         Ok(known.into_iter().map(|known| (known.payment_id.0.clone(), known)).collect())
     }
 
-    /// Plans the next renewals of these subscriptions again, as the planner does; answers how many there are.
+    /// Plans the next renewals of these subscriptions again, as the planner does; answers how many are new.
     async fn plan_lost(&self, run: &Run, subscriptions: Vec<SubscriptionId>) -> Result<usize, RunError> {
         if subscriptions.is_empty() {
             return Ok(0);
@@ -100,8 +100,8 @@ impl Engine {
         let page = DuePage { ends_before, after: None, rows_max, only: Some(subscriptions) };
         let facts = self.store.due_facts(&page).await?;
         let planned: Vec<_> = self.decide_page(run, &facts).into_iter().map(|(_, planned)| planned).collect();
-        self.store.record_plan(run.id, &planned).await?;
-        Ok(planned.len())
+        // Counted as recorded: what cannot be must not be tried for ever.
+        Ok(self.store.record_plan(run.id, &planned).await?.len())
     }
 
     /// Looks these up and settles what the look-ups say; answers how many were settled as paid.
@@ -156,9 +156,11 @@ impl Engine {
         report: &mut ReconcileReport,
     ) -> Option<(Finding, Option<PaymentRecord>)> {
         let finding = |kind| Finding::new(kind, Some(payment), known);
-        let state = known.renewal.as_ref().map(|renewal| renewal.state);
+        let is_paid = known.renewal.as_ref().is_some_and(|renewal| renewal.state == State::Paid);
+        // In order, and on its way back by rule: nothing for a person either.
+        let goes_back = known.recorded.as_ref().is_some_and(|recorded| recorded.verified && recorded.cancelled > 0);
         match compare(Some(payment), known, &self.policy) {
-            Standing::Agreed if state == Some(State::Paid) => report.adopted(payment, known),
+            Standing::Agreed if is_paid || goes_back => report.adopted(payment, known),
             // Its look-up told it to a person already.
             Standing::Agreed => report.differs(finding(Difference::NotAsOrdered)),
             Standing::Open(_) => report.open += 1,

@@ -22,6 +22,8 @@ fn known(tables: &Tables, wanted: &WantedPayment) -> KnownPayment {
     let subscription_id = renewal.map(|row| &row.subscription_id).or(wanted.subscription_id.as_ref());
     let subscription = subscription_id.and_then(|id| tables.subscription(id));
     let recorded = tables.payments().get(wanted.payment_id.as_str());
+    // What renewd itself wants to give back counts as given back.
+    let refund = tables.refunds.get(&wanted.payment_id).map_or(0, |row| row.wanted.amount);
     let is_asked = |attempt: &Attempt| {
         attempt.payment_id == wanted.payment_id && wanted.attempt.is_none_or(|number| attempt.number == number)
     };
@@ -38,7 +40,7 @@ fn known(tables: &Tables, wanted: &WantedPayment) -> KnownPayment {
         }),
         recorded: recorded.map(|row| RecordedPayment {
             total: row.payment.amount,
-            cancelled: row.payment.cancelled_amount,
+            cancelled: row.payment.cancelled_amount.max(refund),
             currency: row.payment.currency.clone(),
             verified: row.payment.verified,
         }),

@@ -15,6 +15,7 @@ crate::on_both_databases! {
     an_approval_that_came_late_is_adopted_before_its_next_look_up,
     money_that_is_not_as_ordered_goes_to_a_person,
     a_card_that_was_lost_with_the_copy_leaves_the_money_to_a_person,
+    money_that_is_given_back_by_rule_is_no_difference,
     more_than_a_page_is_adopted,
     another_installations_payments_are_nobodys,
     what_a_reconciliation_finds_unsettled_is_not_sent_again,
@@ -62,6 +63,28 @@ async fn a_card_that_was_lost_with_the_copy_leaves_the_money_to_a_person(on: On)
     let report = reconcile(&world).await;
     assert_eq!(report.differences.get(&Difference::NotAsOrdered), Some(&1), "{report:?}");
     assert!(world.renewal("sub").await.review_reason.unwrap().contains("billing key"));
+}
+
+/// Cancelled in the copy, paid after a change of mind that the copy does not know: given back by rule.
+async fn money_that_is_given_back_by_rule_is_no_difference(on: On) {
+    let world = World::with(on, &[("charge.refund_late", "true")]).await;
+    world.subscribe("sub", "bk").await;
+    world.cancel("sub").await;
+    let copy = backup(&world, on).await;
+    world.subscribe("sub", "bk").await;
+    assert_eq!(world.run().await.paid, 1);
+
+    let mut world = world.on_database(&copy).await;
+    let config =
+        config_at(&world.app, &world.simulator.base_url(), &[("database.url", &copy), ("charge.refund_late", "true")]);
+    let app = App { config, ..clone_app(&world.app) };
+    world.engine = app.engine(Arc::clone(&world.store), Arc::new(Silent)).await.unwrap();
+    let report = reconcile(&world).await;
+    assert_eq!((report.adopted, report.needs_a_look()), (1, false), "{report:?}");
+    world.run_after(TimeDelta::minutes(20)).await;
+    assert_eq!(world.simulator.model().ledger().given_back().len(), 1, "{:?}", world.renewal("sub").await);
+    let report = reconcile(&world).await;
+    assert_eq!((report.agreed, report.needs_a_look()), (1, false), "{report:?}");
 }
 
 /// Two hundred are listed at once.
