@@ -25,6 +25,7 @@ pub mod report;
 mod resolve;
 pub mod run;
 mod settle;
+pub mod unresolved;
 mod verify;
 
 use crate::chance::Chance;
