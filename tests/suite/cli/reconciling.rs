@@ -33,9 +33,11 @@ fn a_paused_run_charges_nobody_and_a_resumed_one_goes_on() {
     assert_eq!((&run["paid"], &run["paused"], &run["left_due"]), (&0.into(), &true.into(), &2.into()));
     assert!(stage.simulator.charged().is_empty());
 
-    let again = stage.place.at(NOW, &["pause", "--reason", "still"]).ok();
+    // Each process starts its own clock: what comes later is told to be later.
+    let (soon, later) = ("2026-01-30T10:05:00+09:00", "2026-01-30T10:10:00+09:00");
+    let again = stage.place.at(soon, &["pause", "--reason", "still"]).ok();
     assert!(again.out.contains("it was already, by haneul"), "{again:#?}");
-    let resumed = stage.place.at(NOW, &["--output", "json", "resume", "--reason", "prices mended"]).ok().json();
+    let resumed = stage.place.at(later, &["--output", "json", "resume", "--reason", "prices mended"]).ok().json();
     assert_eq!((&resumed["paused"], &resumed["reason"]), (&false.into(), &"prices mended".into()));
     assert_eq!(stage.run_again(&[])["paid"], 2);
     let told = stage.place.texts(
