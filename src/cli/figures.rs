@@ -27,6 +27,7 @@ pub fn run_rows(report: &RunReport) -> Vec<Row> {
         ("cancelled by the customer, not charged", report.canceled),
         ("ended too long ago, not charged", report.lapsed),
         ("outcome unknown, will be looked up", report.unknown),
+        ("claims not settled, taken over by a later run", report.open.left_unsettled),
         ("needs a person", report.review),
         ("taken over from an earlier process", report.taken_over),
         ("now past due", report.past_due),

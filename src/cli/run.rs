@@ -5,6 +5,7 @@ use super::figures::{run_rows, sum, thousands, words};
 use super::output::{Mode, Output};
 use super::progress::Bar;
 use crate::app::App;
+use crate::domain::date::Zone;
 use crate::domain::ids::SubscriptionId;
 use crate::engine::preview::Preview;
 use crate::engine::report::RunReport;
@@ -46,8 +47,9 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
     let report = engine.run(&request, shutdown).await;
     bar.finish();
     let report = report?;
+    report.log_what_is_open(app.zone);
     show(&report, output)?;
-    verdict(&report, args.exit_3_on_open)
+    verdict(&report, args.exit_3_on_open, app.zone)
 }
 
 fn request(args: &Args, app: &App) -> RunRequest {
@@ -82,29 +84,22 @@ pub fn show(report: &RunReport, output: &Output) -> Result<(), CliError> {
     output.table(&["", "renewals"], run_rows(report))
 }
 
-fn verdict(report: &RunReport, exit_3_on_open: bool) -> Result<(), CliError> {
+/// What is left open is logged in any case; it is an error only where that was asked for.
+fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), CliError> {
+    let sentences = report.open_sentences(zone);
     if let Some(problem) = &report.problem {
-        return Err(incomplete(problem.clone())
+        let failed = incomplete(problem.clone())
             .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
-            .hint("mend the cause, then run it again: renewd run"));
+            .hint("mend the cause, then run it again: renewd run");
+        return Err(sentences.into_iter().fold(failed, CliError::detail));
     }
-    if !report.has_open_outcomes() {
+    if !report.has_open_outcomes() || !exit_3_on_open {
         return Ok(());
     }
-    let next = report.next_look_up_at.map_or_else(
-        || "nothing is looked up by itself any more: see `renewd status`".to_owned(),
-        |at| format!("the next run from {at} on looks them up"),
-    );
-    let open =
-        open_outcomes(format!("{} outcome(s) unknown, {} renewal(s) need a person", report.unknown, report.review))
-            .money("no card is charged again before its outcome is known")
-            .hint(next)
-            .hint("see them: renewd status");
-    if exit_3_on_open {
-        return Err(open);
-    }
-    tracing::warn!("{open}");
-    Ok(())
+    let open = open_outcomes("the run is done, and not everything has an outcome")
+        .money("no card is charged again before its outcome is known")
+        .hint("see them: renewd status");
+    Err(sentences.into_iter().fold(open, CliError::detail))
 }
 
 fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {

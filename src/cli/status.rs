@@ -5,6 +5,7 @@ use super::figures::{local, sum, thousands, words};
 use super::output::{Mode, Output};
 use crate::app::App;
 use crate::domain::ids::RunId;
+use crate::engine::unresolved::Unresolved;
 use crate::store::read::{Backlog, RenewalRow, RunRow};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub struct Args {
 struct Status {
     paused: Option<String>,
     backlog: Backlog,
+    /// What has no outcome yet: how much, how old, and what comes next.
+    open: Unresolved,
     runs: Vec<RunRow>,
     needs_a_look: Vec<RenewalRow>,
 }
@@ -36,28 +39,32 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
         return show_run(&run, app, output);
     }
     let paused = store.switch().await?.paused;
+    let (backlog, now) = (store.backlog().await?, store.now().await?);
     let status = Status {
         paused: paused
             .map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
-        backlog: store.backlog().await?,
+        open: Unresolved::of(&backlog, now),
+        backlog,
         runs: store.runs(ROWS).await?,
         needs_a_look: store.needs_person(ROWS).await?,
     };
     if output.mode == Mode::Json {
         return output.json(&status);
     }
-    let now = store.now().await?;
-    show(&status, now, app, output)
+    show(&status, app, output)
 }
 
-fn show(status: &Status, now: DateTime<Utc>, app: &App, output: &Output) -> Result<(), CliError> {
+fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     if let Some(paused) = &status.paused {
         output.heading(&format!("charging is paused {paused}"))?;
     }
     let runs = status.runs.iter().map(|run| run_row(run, app));
     output
         .table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
-    output.table(&["renewals", ""], backlog_rows(&status.backlog, now, app))?;
+    output.table(&["renewals", ""], backlog_rows(status, app))?;
+    for sentence in status.open.sentences(app.zone) {
+        output.heading(&sentence)?;
+    }
     if status.needs_a_look.is_empty() {
         return output.heading("nothing needs a person");
     }
@@ -81,7 +88,8 @@ fn run_row(run: &RunRow, app: &App) -> Vec<String> {
     ]
 }
 
-fn backlog_rows(backlog: &Backlog, now: DateTime<Utc>, app: &App) -> Vec<Vec<String>> {
+fn backlog_rows(status: &Status, app: &App) -> Vec<Vec<String>> {
+    let (backlog, open) = (&status.backlog, &status.open);
     let count = |number: i64| thousands(u64::try_from(number).unwrap_or(0));
     let mut rows: Vec<Vec<String>> =
         backlog.by_state.iter().map(|(state, number)| vec![state.clone(), count(*number)]).collect();
@@ -90,12 +98,12 @@ fn backlog_rows(backlog: &Backlog, now: DateTime<Utc>, app: &App) -> Vec<Vec<Str
     if backlog.refunds_open > 0 {
         rows.push(vec!["being given back".to_owned(), count(backlog.refunds_open)]);
     }
-    let since = |at: DateTime<Utc>| format!("{} ({} min ago)", local(at, app.zone), (now - at).num_minutes());
+    let since = |(at, secs): (DateTime<Utc>, i64)| format!("{} ({} min ago)", local(at, app.zone), secs / 60);
     let times = [
         ("next attempt", backlog.next_attempt_at.map(|at| local(at, app.zone))),
         ("next look-up", backlog.next_look_up_at.map(|at| local(at, app.zone))),
-        ("oldest unknown outcome", backlog.oldest_unknown.map(since)),
-        ("oldest claim that nobody settled", backlog.oldest_unsettled.map(since)),
+        ("oldest unknown outcome", open.oldest_unknown.zip(open.oldest_unknown_secs).map(since)),
+        ("oldest claim that nobody settled", open.oldest_unsettled.zip(open.oldest_unsettled_secs).map(since)),
     ];
     rows.extend(times.into_iter().filter_map(|(what, at)| Some(vec![what.to_owned(), at?])));
     rows

@@ -28,6 +28,7 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod unresolved;
 mod verify;
 
 use crate::chance::Chance;

@@ -1,6 +1,8 @@
 //! A run's figures: gathered as its steps commit, shown the same way by the table, the JSON, the run's row and its event.
 
+use super::unresolved::{Held, Unresolved};
 use crate::domain::access::AccessChange;
+use crate::domain::charge::Attempt;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
 use crate::domain::due::Disposition;
@@ -8,7 +10,7 @@ use crate::domain::refund::RefundFacts;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
 use crate::store::read::Backlog;
-use crate::store::{Claimed, NewRun};
+use crate::store::{Claimed, Committed, NewRun, TakenOver};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -59,11 +61,9 @@ pub struct RunReport {
     pub paused: bool,
     /// Why the run could not do all its work.
     pub problem: Option<String>,
-    /// Start of the oldest attempt whose outcome is unknown.
-    pub oldest_unknown: Option<DateTime<Utc>>,
-    /// Start of the oldest attempt that no worker settled in time.
-    pub oldest_unsettled: Option<DateTime<Utc>>,
-    pub next_look_up_at: Option<DateTime<Utc>>,
+    /// What has no outcome yet.
+    #[serde(flatten)]
+    pub open: Unresolved,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
 }
@@ -110,7 +110,7 @@ impl RunReport {
 
     /// Some outcome needs a look-up or a person.
     pub fn has_open_outcomes(&self) -> bool {
-        self.unknown > 0 || self.review > 0 || self.oldest_unknown.is_some() || self.oldest_unsettled.is_some()
+        self.review > 0 || !self.open.is_empty()
     }
 }
 
@@ -123,6 +123,7 @@ fn add(sums: &mut BTreeMap<String, i64>, currency: &str, minor: i64) {
 #[derive(Debug)]
 pub(super) struct Report {
     figures: Mutex<RunReport>,
+    held: Mutex<Held>,
     zone: Zone,
 }
 
@@ -136,7 +137,7 @@ impl Report {
             started_at: run.started_at,
             ..RunReport::default()
         };
-        Self { figures: Mutex::new(figures), zone }
+        Self { figures: Mutex::new(figures), held: Mutex::default(), zone }
     }
 
     pub fn planned(&self, disposition: Disposition) {
@@ -167,6 +168,7 @@ impl Report {
             report.due += claimed.attempts.len() as u64;
             report.paused |= claimed.paused;
         }
+        self.holds(&claimed.attempts);
         claimed.changed.iter().for_each(|change| self.changed(change));
     }
 
@@ -176,8 +178,25 @@ impl Report {
         report.due = report.due.saturating_sub(count);
     }
 
-    pub fn taken_over(&self, count: u64) {
-        self.lock().taken_over += count;
+    pub fn taken_over(&self, taken: &[TakenOver]) {
+        self.lock().taken_over += taken.len() as u64;
+        let mut held = self.held();
+        taken.iter().for_each(|taken| held.add(taken.attempt.get()));
+    }
+
+    /// Claims that this run is to settle.
+    fn holds(&self, attempts: &[Committed<Attempt>]) {
+        let mut held = self.held();
+        attempts.iter().for_each(|attempt| held.add(attempt.get()));
+    }
+
+    /// A claim that was settled or given back.
+    pub fn let_go(&self, attempt: &Attempt) {
+        self.held().remove(attempt);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn settled(&self, settlement: &Settlement) {
@@ -250,12 +269,11 @@ impl Report {
         status.clone_into(&mut report.status);
         report.problem = problem;
         report.finished_at = finished_at;
+        report.open.left_unknown = report.unknown;
         if let Some(backlog) = backlog {
             report.left_due = u64::try_from(backlog.due_now).unwrap_or(0);
             report.due += report.left_due;
-            report.oldest_unknown = backlog.oldest_unknown;
-            report.oldest_unsettled = backlog.oldest_unsettled;
-            report.next_look_up_at = backlog.next_look_up_at;
+            report.open = Unresolved::at_the_end(&backlog, &self.held(), finished_at);
         }
         report.clone()
     }

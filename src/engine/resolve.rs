@@ -22,7 +22,7 @@ impl Engine {
             if taken.is_empty() {
                 return Ok(());
             }
-            run.report.taken_over(taken.len() as u64);
+            run.report.taken_over(&taken);
             let looking = taken.into_iter().map(|left| self.resolve_one(run, left, claimed));
             let finished: Vec<Finished> = tokio::select! {
                 biased;

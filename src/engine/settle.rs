@@ -86,7 +86,10 @@ impl Engine {
             run.release_charges(u32::try_from(given.len()).unwrap_or(u32::MAX));
         }
         // Durable now: their places are free.
-        batch.into_iter().for_each(|finished| drop(finished.place));
+        for finished in batch {
+            run.report.let_go(finished.attempt.get());
+            drop(finished.place);
+        }
         Ok(())
     }
 

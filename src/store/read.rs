@@ -15,8 +15,17 @@ pub struct Backlog {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// Start of the oldest attempt that is `unknown`.
     pub oldest_unknown: Option<DateTime<Utc>>,
+    /// Its renewal.
+    pub oldest_unknown_id: Option<String>,
+    /// When the first of the unknown is looked up again.
+    pub unknown_look_up_at: Option<DateTime<Utc>>,
+    /// Claims that are open under an expired lease.
+    pub unsettled: i64,
     /// Start of the oldest attempt that is open under an expired lease.
     pub oldest_unsettled: Option<DateTime<Utc>>,
+    /// Its renewal.
+    pub oldest_unsettled_id: Option<String>,
+    /// When the gateway is asked about a payment next, whatever for.
     pub next_look_up_at: Option<DateTime<Utc>>,
     /// Payments that are being given back and are not back yet.
     pub refunds_open: i64,

@@ -82,7 +82,7 @@ impl Site {
             clock: clock_port,
             chance: Arc::new(Seeded::new(seed)),
             policy: Arc::clone(&self.policy),
-            limits: Limits { concurrency: 4, ..Limits::default() },
+            limits: Limits { concurrency: 4, circuit_unknown_in_a_row: office.swarm.circuit, ..Limits::default() },
             progress: Arc::new(Silent),
         }
     }

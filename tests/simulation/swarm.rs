@@ -64,6 +64,8 @@ pub struct Swarm {
     pub reconciles: bool,
     /// Money that nobody wants to have paid is given back by rule.
     pub refunds: bool,
+    /// A channel's circuit opens after so many unknown outcomes in a row.
+    pub circuit: u32,
     /// The gateway breaks its promise under concurrency.
     pub races: bool,
 
@@ -125,6 +127,7 @@ impl Swarm {
             latency: random.u64(1..=3_000),
             reconciles: random.bool(),
             refunds: random.bool(),
+            circuit: random.u32(2..=20),
             races: seed % 4 == 3,
         };
         swarm.reconciles |= swarm.restores > 0 || swarm.failovers_a_week > 0.0;

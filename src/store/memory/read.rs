@@ -9,6 +9,7 @@ use crate::store::StoreError;
 use crate::store::read::{
     AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RefundRow, RenewalRow, Timeline,
 };
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub(super) fn claimable(
@@ -49,16 +50,24 @@ pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
                 backlog.next_attempt_at = earlier(backlog.next_attempt_at, row.next_attempt_at);
             }
         }
+        let (mut unknown, mut unsettled) = (Vec::new(), Vec::new());
         for (attempt, renewal, _) in tables.open_attempts() {
-            let started = Some(attempt.started_at);
             match renewal.state {
-                State::Unknown => backlog.oldest_unknown = earlier(backlog.oldest_unknown, started),
+                State::Unknown => {
+                    backlog.unknown_look_up_at = earlier(backlog.unknown_look_up_at, renewal.next_look_up_at);
+                    unknown.push((attempt.started_at, renewal.id));
+                }
                 State::Charging if renewal.lease_until.is_some_and(|until| until <= now) => {
-                    backlog.oldest_unsettled = earlier(backlog.oldest_unsettled, started);
+                    unsettled.push((attempt.started_at, renewal.id));
                 }
                 _ => {}
             }
         }
+        let oldest =
+            |all: &[(DateTime<Utc>, RenewalId)]| all.iter().min().map(|(at, id)| (*at, id.to_string())).unzip();
+        (backlog.oldest_unknown, backlog.oldest_unknown_id) = oldest(&unknown);
+        (backlog.oldest_unsettled, backlog.oldest_unsettled_id) = oldest(&unsettled);
+        backlog.unsettled = i64::try_from(unsettled.len()).unwrap_or(i64::MAX);
         backlog.refunds_open = tables.refunds.iter().map(|row| i64::from(row.next_try_at.is_some())).sum();
         Ok(backlog)
     })

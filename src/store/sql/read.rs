@@ -22,7 +22,11 @@ struct TimesRow {
     waits_for_key: i64,
     next_attempt_at: Option<DateTime<Utc>>,
     oldest_unknown: Option<DateTime<Utc>>,
+    oldest_unknown_id: Option<String>,
+    unknown_look_up_at: Option<DateTime<Utc>>,
+    unsettled: i64,
     oldest_unsettled: Option<DateTime<Utc>>,
+    oldest_unsettled_id: Option<String>,
     next_look_up_at: Option<DateTime<Utc>>,
     refunds_open: i64,
 }
@@ -42,7 +46,11 @@ impl Step for ReadBacklog {
             waits_for_key: times.waits_for_key,
             next_attempt_at: times.next_attempt_at,
             oldest_unknown: times.oldest_unknown,
+            oldest_unknown_id: times.oldest_unknown_id,
+            unknown_look_up_at: times.unknown_look_up_at,
+            unsettled: times.unsettled,
             oldest_unsettled: times.oldest_unsettled,
+            oldest_unsettled_id: times.oldest_unsettled_id,
             next_look_up_at: times.next_look_up_at,
             refunds_open: times.refunds_open,
         })

@@ -134,20 +134,6 @@ fn only_the_subscriptions_that_are_named() {
 }
 
 #[test]
-fn an_unknown_outcome_exits_with_3_only_where_that_was_asked_for() {
-    for (flags, code) in [(&["--exit-3-on-open"][..], 3), (&[], 0)] {
-        let stage = Stage::with(&[("a", "billing-key-a-pending"), ("b", "billing-key-b")]);
-        let said = stage.place.at(NOW, &[&["--output", "json", "run"], flags].concat());
-        assert_eq!(said.code, Some(code), "{said:#?}");
-        assert!(
-            said.err.contains("1 outcome(s) unknown")
-                && said.err.contains("before its outcome is known") == (code == 3)
-        );
-        assert_eq!((&said.json()["unknown"], &said.json()["paid"]), (&1.into(), &1.into()));
-    }
-}
-
-#[test]
 fn no_open_outcome_exits_with_0_also_where_3_was_asked_for() {
     let stage = Stage::with(&[("a", "billing-key-a-lost")]);
     let said = stage.place.at(NOW, &["run", "--exit-3-on-open"]).ok();

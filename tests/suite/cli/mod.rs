@@ -10,6 +10,7 @@ mod database;
 mod demo;
 mod gateway;
 mod good;
+mod left_open;
 mod looking;
 pub mod place;
 mod readme;

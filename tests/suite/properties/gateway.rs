@@ -182,6 +182,18 @@ fn a_real_answer_is_paid_and_a_real_failure_is_declined() {
     }
 }
 
+/// Else the fuzzer would start from nothing that matters.
+#[test]
+fn the_fuzzers_seeds_are_what_they_are_called() {
+    let body = |seed: &'static str| seed.split_once('\n').unwrap().1.as_bytes();
+    let [paid, failed] = [
+        include_str!("../../../fuzz/seeds/gateway_answer/paid"),
+        include_str!("../../../fuzz/seeds/gateway_answer/failed"),
+    ];
+    assert!(matches!(check_look_up(200, body(paid)), Verdict::Paid(_)));
+    assert!(matches!(check_look_up(200, body(failed)), Verdict::Declined { .. }));
+}
+
 /// Found by the properties below: a list was read as the members of an object in their order.
 #[test]
 fn a_list_of_the_values_is_not_the_object() {

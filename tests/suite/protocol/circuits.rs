@@ -163,7 +163,7 @@ async fn a_channel_that_answers_a_probe_is_drained(on: On) {
     assert!(report.stopped_channels.is_empty() && report.problem.is_none());
     assert!((6..=10).contains(&report.unknown), "five in a row, those under way, one probe: {}", report.unknown);
     assert_eq!(report.paid, 30 - report.unknown);
-    assert_eq!(world.simulator.model().ledger().charges().len(), report.paid as usize);
+    assert_eq!(world.simulator.model().ledger().charges().len() as u64, report.paid);
     assert_eq!(states(&world, "slow", 30, "due").await, 0);
 }
 
@@ -198,7 +198,7 @@ async fn a_channel_that_never_answers_stays_stopped(on: On) {
     assert!(report.stopped_channels["slow"].contains("all ended unknown"));
     assert!((8..=11).contains(&report.unknown), "five in a row, those under way, three probes: {}", report.unknown);
     assert_eq!((report.unknown + report.left_due, report.due), (30, 30));
-    assert_eq!(begun(&seen), report.unknown as usize);
+    assert_eq!(begun(&seen) as u64, report.unknown);
     assert_eq!(states(&world, "slow", 30, "due").await as u64, report.left_due);
 }
 

@@ -2,7 +2,8 @@
 
 use crate::world::{On, World, instant};
 use chrono::TimeDelta;
-use renewd::gateway::simulator::{Route, Rule, Trouble, When};
+use renewd::clock::Clock;
+use renewd::gateway::simulator::{CancelCall, Route, Rule, Trouble, When};
 use renewd::store::{Paused, Switch};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ crate::on_both_databases! {
     an_answer_that_is_lost_gives_back_once,
     a_run_that_ended_between_asking_and_recording_gives_back_once,
     what_was_given_back_by_hand_counts_as_given_back,
+    a_part_given_back_by_hand_leaves_the_rest_to_a_person,
+    cancelled_while_its_request_is_under_way_is_given_back_by_the_same_run,
+    a_run_that_cannot_charge_gives_back_first,
     a_refusal_is_asked_again_and_then_shown_to_a_person,
     a_refusal_that_turns_is_given_back,
     a_promise_is_not_money_that_is_back,
@@ -173,22 +177,57 @@ async fn a_run_that_ended_between_asking_and_recording_gives_back_once(on: On) {
     assert_eq!((taken(&world), given_back(&world)), (vec![55_000], vec![55_000]));
 }
 
-/// Somebody was faster in the gateway's console.
-async fn what_was_given_back_by_hand_counts_as_given_back(on: On) {
+/// The gateway does not answer once, and meanwhile somebody gives back `amount` in its console.
+async fn given_back_by_hand(on: On, amount: i64) -> World {
     let world = cancelled_while_charged(on, BOTH).await;
     let down = Rule::new(When::Always, Trouble::ErrorBefore { status: 500 }).on(Route::Cancel);
     world.simulator.model().add_rule(down.times(1));
     assert_eq!(world.run_after(TimeDelta::hours(2)).await.refunded, 0);
     let id = world.renewal(SUB).await.payment_id;
-    let call = renewd::gateway::simulator::CancelCall {
-        payment_id: &id,
-        idempotency_key: None,
-        body: br#"{"reason":"by hand"}"#,
-    };
-    let time = renewd::clock::Clock::now(&world.clock);
-    world.simulator.model().cancel(time, &call);
+    let body = format!(r#"{{"reason":"by hand","amount":{amount}}}"#);
+    let call = CancelCall { payment_id: &id, idempotency_key: None, body: body.as_bytes() };
+    world.simulator.model().cancel(world.clock.now(), &call);
+    world
+}
+
+async fn what_was_given_back_by_hand_counts_as_given_back(on: On) {
+    let world = given_back_by_hand(on, 55_000).await;
     assert_eq!(world.run_after(TimeDelta::minutes(10)).await.refunded, 1);
     assert_eq!(given_back(&world), [55_000]);
+}
+
+/// Whoever gave back a part decided something that renewd does not know.
+async fn a_part_given_back_by_hand_leaves_the_rest_to_a_person(on: On) {
+    let world = given_back_by_hand(on, 100).await;
+    assert_eq!(world.run_after(TimeDelta::minutes(10)).await.refunded, 0);
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.run_after(TimeDelta::days(4)).await.review, 1);
+    assert_eq!((given_back(&world), world.renewal(SUB).await.state.as_str()), (vec![100], "review"));
+}
+
+async fn cancelled_while_its_request_is_under_way_is_given_back_by_the_same_run(on: On) {
+    let world = World::with(on, BOTH).await;
+    world.subscribe(SUB, "bk").await;
+    world.rule(When::Always, Trouble::SlowApproval { millis: 500 });
+    let (report, ()) = tokio::join!(world.run(), async {
+        while world.simulator.model().ledger().requests(Route::Charge) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.cancel(SUB).await;
+    });
+    assert_eq!((report.paid, report.canceled, report.refunded), (0, 1, 1));
+    assert_eq!((taken(&world), given_back(&world)), (vec![55_000], vec![55_000]));
+}
+
+/// What goes wrong with charges does not keep anybody's money.
+async fn a_run_that_cannot_charge_gives_back_first(on: On) {
+    let world = cancelled_while_charged(on, BOTH).await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::RequestLost).on(Route::Cancel).times(1));
+    assert_eq!(world.run_after(TimeDelta::hours(2)).await.refunded, 0);
+    world.subscribe("other", "bk-other").await;
+    world.rule(When::Always, Trouble::Unauthorized);
+    let report = world.run_after(TimeDelta::minutes(10)).await;
+    assert_eq!((report.status.as_str(), report.refunded), ("failed", 1));
 }
 
 fn refusal() -> Rule {
