@@ -9,7 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `time.rs`, `office.rs`, `happening.rs` | simulated time, fate, and what can happen |
-//! | `swarm.rs` | what a seed's world is like |
+//! | `swarm.rs`, `troubles.rs` | what a seed's world is like, and what will go wrong in it |
 //! | `process.rs`, `storage.rs`, `wire.rs` | a worker: the real engine between a database and a wire that fail |
 //! | `database.rs`, `population.rs`, `weather.rs` | the database, the API service, the gateway's own troubles |
 //! | `auditor.rs`, `facts.rs` | the promises; nothing of the engine |
@@ -30,6 +30,7 @@ mod process;
 mod storage;
 mod swarm;
 mod time;
+mod troubles;
 mod weather;
 mod wire;
 mod world;

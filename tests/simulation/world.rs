@@ -11,7 +11,7 @@ use super::population::{self, Population};
 use super::process::{Process, Site};
 use super::swarm::Swarm;
 use super::time::{DAY, Event, HOUR, MINUTE, SECOND, Time};
-use super::weather;
+use super::{troubles, weather};
 use renewd::gateway::simulator::{ChargeCall, GatewayModel, ModelSettings, Step};
 use renewd::store::Switch;
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ impl<D: Database> World<D> {
             violations: Vec::new(),
         };
         weather::begin(&world.office);
-        world.plan_troubles();
+        troubles::plan(&world.office, world.calm_from);
         world
     }
 
@@ -308,58 +308,5 @@ impl<D: Database> World<D> {
         for given in &ledger.given_back()[truth.given_back.len()..] {
             truth.given_back.push((given.payment_id.clone(), given.amount));
         }
-    }
-
-    /// Everything that is known to go wrong is planned now, from the seed.
-    fn plan_troubles(&self) {
-        let (office, swarm) = (&self.office, &self.office.swarm);
-        let (start, days) = (office.time.micros(), swarm.days);
-        let at_random = |a_day: f64, happening: &mut dyn FnMut() -> Vec<(i64, Happening)>| {
-            for day in 0..days {
-                let mut left = a_day;
-                while left > 0.0 && office.strikes(left.min(1.0)) {
-                    let moment = day * DAY + office.between(0, DAY);
-                    happening().into_iter().for_each(|(later, what)| office.time.after(moment + later, what));
-                    left -= 1.0;
-                }
-            }
-        };
-        at_random(swarm.kills_a_day, &mut || {
-            vec![(0, Happening::Kill(usize::try_from(office.between(0, 3)).unwrap() % swarm.workers))]
-        });
-        at_random(swarm.outages_a_week / 7.0, &mut || {
-            vec![(0, Happening::DatabaseAway), (office.between(SECOND, 30 * MINUTE), Happening::DatabaseBack)]
-        });
-        at_random(swarm.failovers_a_week / 7.0, &mut || {
-            vec![
-                (0, Happening::Copy("failover")),
-                (office.between(SECOND, 30 * SECOND), Happening::Restore("failover")),
-            ]
-        });
-        for _ in 0..swarm.restores {
-            let moment = office.between(DAY, days * DAY - 2 * DAY);
-            office.time.after(moment, Happening::Copy("backup"));
-            office.time.after(moment + office.between(HOUR, 30 * HOUR), Happening::Restore("backup"));
-        }
-        if swarm.outage_hours > 0 {
-            let moment = office.between(0, days * DAY);
-            office.time.after(moment, Happening::GatewayAway(true));
-            office.time.after(moment + swarm.outage_hours * HOUR, Happening::GatewayAway(false));
-        }
-        for number in 0..swarm.subscriptions {
-            let kinds: [(f64, fn(usize) -> Business); 4] = [
-                (swarm.cancels, Business::Cancel),
-                (swarm.changes_of_mind, Business::ChangeOfMind),
-                (swarm.new_cards, Business::NewCard),
-                (swarm.plan_changes, Business::ChangePlan),
-            ];
-            for (a_day, what) in kinds {
-                at_random(a_day, &mut || vec![(0, Happening::Business(what(number)))]);
-            }
-        }
-        at_random(swarm.plan_changes, &mut || vec![(0, Happening::Business(Business::Price))]);
-        office.time.after(self.calm_from - start, Happening::Calm);
-        office.time.after(6 * HOUR, Happening::Operations);
-        office.time.after(DAY, Happening::Midnight);
     }
 }
