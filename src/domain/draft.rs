@@ -172,10 +172,14 @@ impl<'a> Draft<'a> {
 
     fn event(&self, kind: EventKind, settled: &Settlement) -> NewEvent {
         let renewal = &self.attempt.renewal;
-        // What is found out during a review is told although the attempt's own review was.
-        let attempt = (self.from != State::Review).then_some(self.attempt.id);
-        let subject = (&renewal.subscription_id, renewal.id, attempt);
-        NewEvent::of_renewal(EventId((self.at.new_id)()), kind, subject, self.payload(settled), self.at.now)
+        let subject = (&renewal.subscription_id, renewal.id, Some(self.attempt.id));
+        let id = EventId((self.at.new_id)());
+        let mut event = NewEvent::of_renewal(id, kind, subject, self.payload(settled), self.at.now);
+        if self.from == State::Review {
+            // What is found out during a review is told although the review itself was.
+            event.dedupe = format!("{}:{}", event.dedupe, renewal.payment_id);
+        }
+        event
     }
 
     fn payload(&self, settled: &Settlement) -> Value {

@@ -169,7 +169,8 @@ pub fn decide(
         return change(facts, RefundState::Done, "all of it is back".to_owned(), now, new_id);
     }
     let note = cut(&format!("{asked}; {}", shown.unwrap_or_default()));
-    if now - facts.wanted_at >= GIVE_UP_AFTER {
+    // What no look-up showed is not known, and is asked again however long it takes.
+    if now - facts.wanted_at >= GIVE_UP_AFTER && matches!(found, LookUp::Found(_)) {
         return change(facts, RefundState::Failed, note, now, new_id);
     }
     change(facts, RefundState::Requested, note, now, new_id)

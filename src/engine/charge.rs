@@ -101,7 +101,7 @@ impl Engine {
         if let Some(why) = self.may_not_send(run, sending, channel) {
             return Err(why);
         }
-        if !sending.maybe_sent && !self.earlier_ids_failed(attempt).await {
+        if !self.earlier_ids_failed(attempt).await {
             return Err("an earlier payment id of it does not show failed: it may have been paid");
         }
         let answer = self.gateway.charge(committed).await;

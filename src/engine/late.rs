@@ -3,13 +3,17 @@
 
 use super::run::Run;
 use super::{Engine, RunError};
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::ids::EventId;
 use crate::domain::late::{self, Late};
+use crate::domain::policy::Policy;
 use crate::domain::refund::is_unwanted;
 use crate::domain::settle::Settling;
 use crate::domain::settlement::PaymentRecord;
 use crate::domain::verdict::Verdict;
 use crate::store::{LateChange, LateFacts};
 use futures_util::stream::{self, StreamExt};
+use serde_json::json;
 use std::collections::HashSet;
 
 impl Engine {
@@ -43,8 +47,15 @@ impl Engine {
 
     async fn decide_late(&self, run: &Run, facts: LateFacts, verdict: &Verdict) -> Result<LateChange, RunError> {
         let new_id = || self.new_id();
+        let careful;
+        let policy = if run.refunds_wait() {
+            careful = Policy { refund_late: false, refund_late_cancel: false, ..(*self.policy).clone() };
+            &careful
+        } else {
+            &*self.policy
+        };
         let at = Settling {
-            policy: &self.policy,
+            policy,
             now: self.now(run),
             new_id: &new_id,
             canceled: is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next),
@@ -64,10 +75,32 @@ impl Engine {
                         facts.renewal_id, facts.state.as_str(), facts.payment_id
                     );
                     self.store.observe(&[(record.clone(), "late sweep".to_owned())]).await?;
+                    self.store.tell(&[self.beside(run, &facts, record)]).await?;
                 }
                 LateChange::LookAgain { facts: Box::new(facts), next_look_up_at: None }
             }
         })
+    }
+}
+
+impl Engine {
+    /// Money beside money is nobody's but a person's.
+    fn beside(&self, run: &Run, facts: &LateFacts, record: &PaymentRecord) -> NewEvent {
+        let subject = (&facts.subscription_id, facts.renewal_id, Some(facts.attempt.id));
+        let payload = json!({
+            "severity": "critical",
+            "payment_id": facts.payment_id,
+            "amount": record.total,
+            "currency": record.currency,
+            "reason": format!(
+                "the renewal is {}, and the gateway shows {} under {} as well: give it back if it is not",
+                facts.state.as_str(), record.status, facts.payment_id
+            ),
+        });
+        let id = EventId(self.new_id());
+        let mut event = NewEvent::of_renewal(id, EventKind::RenewalReview, subject, payload, self.now(run));
+        event.dedupe = format!("{}:{}", event.dedupe, facts.payment_id);
+        event
     }
 }
 

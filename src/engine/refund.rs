@@ -1,6 +1,7 @@
 //! Giving money back: asked for under the refund's one key, then looked up; only the look-up says that it is back.
 //!
-//! The kill switch holds charging, not this: money that nobody wants to have paid goes back while charging is paused. Two
+//! The kill switch holds charging, not this: money that nobody wants to have paid goes back while charging is paused. But
+//! where a restored backup is suspected, what the database says of cancellations is not to be trusted: refunds wait too. Two
 //! runs may ask for the same refund, and one may ask again for what it asked before it ended: the gateway gives back the
 //! whole amount once.
 
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 impl Engine {
     /// Asks for every refund that is due, once.
     pub(super) async fn refund(&self, run: &Run) -> Result<(), RunError> {
-        while !run.is_stopping() {
+        while !run.is_stopping() && !run.refunds_wait() {
             let facts = self.store.refund_facts(self.limits.claim_rows_max).await?;
             if facts.is_empty() {
                 return Ok(());
@@ -39,10 +40,8 @@ impl Engine {
             return None;
         }
         let said = self.gateway.cancel(&cancellation(facts)).await;
-        let found = match &said {
-            Err(GatewayError::Unauthorized(why)) => LookUp::Unauthorized(why.clone()),
-            _ => self.gateway.payment(&facts.payment_id).await,
-        };
+        // Credentials that may not give back may still charge: only a look-up that is refused stops the run.
+        let found = self.gateway.payment(&facts.payment_id).await;
         if let LookUp::Unauthorized(why) = &found {
             run.stop(format!("the gateway refused our credentials ({why})"));
             return None;

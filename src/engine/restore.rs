@@ -8,8 +8,8 @@
 //! Two runs at once do not suspect each other: the listing is read first and the database after it, and whatever the
 //! listing shows was committed before it was sent. An approval that comes late has its attempt here.
 
-use super::reconcile::PAGE_SIZE;
 use super::reconcile::report::ReconcileReport;
+use super::reconcile::{LIST_TRIES, PAGE_SIZE};
 use super::run::Run;
 use super::{Engine, RunError};
 use crate::domain::event::{EventKind, NewEvent};
@@ -38,7 +38,8 @@ const PAGES_MAX: u32 = 50;
 /// Subscriptions named in the switch's reason; the event names more.
 const NAMED_MAX: usize = 20;
 
-const BY: &str = "renewd";
+/// Who holds charging where a restored backup is suspected.
+pub(super) const BY: &str = "renewd";
 
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
@@ -55,8 +56,9 @@ impl Engine {
         }
         let (since, now) = (self.compared_until(run).await?, self.store.now().await?);
         match self.forgotten(since, now).await {
-            Ok(0) => run.report.compared(),
-            Ok(forgotten) => self.hold(run, (since, now), forgotten).await?,
+            Ok(None) => {}
+            Ok(Some(0)) => run.report.compared(),
+            Ok(Some(forgotten)) => self.hold(run, (since, now), forgotten).await?,
             Err(RunError::Gateway(why)) => {
                 tracing::warn!(run.id = %run.id, "not compared with the gateway's payments: {why}; the next run does it");
             }
@@ -79,10 +81,10 @@ impl Engine {
         Ok(since.unwrap_or(self.started(run) - LOOK_BACK))
     }
 
-    /// How many payments of the first page that has any were forgotten here.
-    async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<usize, RunError> {
+    /// How many payments of the first page that has any were forgotten here; `None` if there are too many to compare.
+    async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<usize>, RunError> {
         for number in 0..PAGES_MAX {
-            let page = self.list((from, until), number, 1).await?;
+            let page = self.list((from, until), number, LIST_TRIES).await?;
             let ours: Vec<_> = page.items.into_iter().filter(is_ours).collect();
             if !ours.is_empty() {
                 let known = self.known(&ours).await?;
@@ -91,15 +93,18 @@ impl Engine {
                 };
                 let forgotten = ours.iter().filter(is_lost).count();
                 if forgotten > 0 {
-                    return Ok(forgotten);
+                    return Ok(Some(forgotten));
                 }
             }
             if u64::from(number + 1) * u64::from(PAGE_SIZE) >= page.total {
-                return Ok(0);
+                return Ok(Some(0));
             }
         }
-        tracing::warn!("only the first {} payments since the last run were compared", PAGES_MAX * PAGE_SIZE);
-        Ok(0)
+        tracing::warn!(
+            "only the first {} payments since the last run were compared: reconcile the rest",
+            PAGES_MAX * PAGE_SIZE
+        );
+        Ok(None)
     }
 
     /// Adopts what was lost, and holds all charging until a person says that it may go on.
@@ -112,9 +117,11 @@ impl Engine {
         let what = format!(
             "{SUSPECTED}: the gateway took money that this database does not remember asking for ({forgotten} or more since {since}); was it restored from a backup?"
         );
+        run.suspect_restore();
         let before = self.store.switch().await?.paused;
+        let next = format!("Cancellations made since {since} may be lost: enter them again, then `renewd resume`");
         // First of all: whatever fails after this, nothing is charged.
-        self.pause(now, &what, before.as_ref()).await?;
+        self.pause(now, &format!("{what} {next}"), before.as_ref()).await?;
         let mut report = ReconcileReport::new(run, (since - LADDER, now), self.started(run));
         self.reconcile_range(run, (since - LADDER, now), &mut report).await?;
         let mut names: Vec<&str> = report.adoptions.iter().map(|one| one.subscription_id.as_str()).collect();
@@ -123,7 +130,7 @@ impl Engine {
         let more = names.len().saturating_sub(NAMED_MAX);
         names.truncate(NAMED_MAX);
         let reason = format!(
-            "{what} {} payment(s) adopted, for {}{}; {} difference(s) and {} unknown payment(s) need a look. Cancellations made since {since} may be lost: enter them again, then `renewd resume`",
+            "{what} {} payment(s) adopted, for {}{}; {} difference(s) and {} unknown payment(s) need a look. {next}",
             report.adopted,
             if names.is_empty() { "nobody".to_owned() } else { names.join(", ") },
             if more > 0 { format!(" and {more} more") } else { String::new() },
@@ -133,7 +140,7 @@ impl Engine {
         self.store.tell(&[self.suspicion(run, &reason, &report)]).await?;
         self.pause(now, &reason, before.as_ref()).await?;
         // Reconciled whole: what is left over is told, and holds nothing a second time.
-        if !run.shutdown.requested() {
+        if !run.is_stopping() {
             run.report.compared();
         }
         run.stop(reason);

@@ -20,6 +20,7 @@ use crate::shutdown::Shutdown;
 use crate::store::NewRun;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ pub(super) struct Run {
     pub only: Option<Vec<SubscriptionId>>,
     /// What is found open is looked up and settled, and never sent again.
     pub looks_only: bool,
+    /// The database may have been put back from a backup: what it says of cancellations may be old.
+    suspects_restore: AtomicBool,
     pub report: Report,
     pub paces: Paces,
     pub shutdown: Shutdown,
@@ -119,6 +122,7 @@ impl Engine {
             business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
             looks_only: false,
+            suspects_restore: AtomicBool::new(false),
             claiming: tokio::sync::Mutex::default(),
             charges_left: Mutex::new(request.charges_max),
             paces: Paces::new(&self.limits),
@@ -130,6 +134,9 @@ impl Engine {
             halted: CancellationToken::new(),
         };
         self.store.open_run(&row).await?;
+        if self.store.switch().await?.paused.is_some_and(|paused| paused.by == super::restore::BY) {
+            run.suspect_restore();
+        }
         tracing::info!(run.id = %run.id, business_date = %run.business_date, "run {} opened", run.id);
         Ok(run)
     }
@@ -149,6 +156,15 @@ impl Engine {
 }
 
 impl Run {
+    /// Money is not given back by rule now: a person looks at it first.
+    pub fn refunds_wait(&self) -> bool {
+        self.suspects_restore.load(Ordering::Acquire)
+    }
+
+    pub fn suspect_restore(&self) {
+        self.suspects_restore.store(true, Ordering::Release);
+    }
+
     /// No new charge may start.
     pub fn is_stopping(&self) -> bool {
         self.shutdown.requested() || self.stops().run.is_some()

@@ -161,22 +161,22 @@ impl Bug {
 pub const CAUGHT_BY: [(Bug, u64); 18] = [
     (Bug::NewIdPerAttempt, 0),
     (Bug::RandomIdNotPersisted, 0),
-    (Bug::RandomIdPersisted, 4),
+    (Bug::RandomIdPersisted, 30),
     (Bug::GiveUpIsFailureNewId, 0),
-    (Bug::ClaimNotChecked, 1),
+    (Bug::ClaimNotChecked, 16),
     (Bug::NewKeyPerSend, 0),
     (Bug::TimeoutIsFailure, 0),
     (Bug::NotFoundIsFailure, 0),
     (Bug::AlreadyPaidIsFailure, 0),
     (Bug::AlreadyPaidTrusted, 0),
     (Bug::CancelNotChecked, 1),
-    (Bug::RefundMissing, 0),
+    (Bug::RefundMissing, 1),
     (Bug::NoLateSweep, 10),
     (Bug::NoRecovery, 0),
     (Bug::WorkerClockDue, 0),
     (Bug::PlanSkipsOnError, 0),
-    (Bug::NegativeVerdictKeeps, 34),
-    (Bug::DeclineCountedTwice, 0),
+    (Bug::NegativeVerdictKeeps, 0),
+    (Bug::DeclineCountedTwice, 2),
 ];
 
 /// What a bug does to the traffic with the gateway. Without one it changes nothing.

@@ -19,6 +19,9 @@ pub struct Office {
     database_away: AtomicBool,
     /// Real work under way that no simulated time passes for.
     pub busy: AtomicUsize,
+    /// Real work is done one after the other, in the order in which it was asked for: what is done side by side would
+    /// end in the machine's order.
+    turn: tokio::sync::Mutex<()>,
     /// Goes up with every change of the database or the ledger.
     changes: AtomicU64,
     trace: Mutex<Trace>,
@@ -44,6 +47,7 @@ impl Office {
             calm: AtomicBool::new(false),
             database_away: AtomicBool::new(false),
             busy: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::new(()),
             changes: AtomicU64::new(0),
             completed: Mutex::default(),
             trace: Mutex::new(Trace { digest: DefaultHasher::new(), told, counts: std::collections::BTreeMap::new() }),
@@ -143,6 +147,7 @@ impl Office {
     pub async fn real<T>(&self, work: impl Future<Output = T>) -> T {
         self.busy.fetch_add(1, Ordering::Relaxed);
         let _done = Done(&self.busy);
+        let _turn = self.turn.lock().await;
         work.await
     }
 }

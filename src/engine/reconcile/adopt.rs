@@ -5,7 +5,7 @@ use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::{AttemptId, EventId, SubscriptionId};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{
-    Difference, FoundPayment, KnownPayment, KnownRenewal, Standing, WantedPayment, compare, lost_attempt,
+    Difference, FoundPayment, KnownPayment, KnownRenewal, Standing, WantedPayment, compare, is_forgotten, lost_attempt,
 };
 use crate::domain::renewal::State;
 use crate::domain::settlement::PaymentRecord;
@@ -33,6 +33,8 @@ struct Sorted {
     later: Vec<Payment>,
     differ: Vec<KnownPayment>,
     unknown: Vec<(Payment, &'static str)>,
+    /// Some of it was asked for by a database that has forgotten it: what this one says of cancellations may be old.
+    forgotten: bool,
 }
 
 impl Engine {
@@ -46,6 +48,9 @@ impl Engine {
         let mut waiting = listed;
         while !waiting.is_empty() {
             let mut sorted = self.sort(waiting, report).await?;
+            if sorted.forgotten {
+                run.suspect_restore();
+            }
             let planned = self.plan_lost(run, sorted.plan).await?;
             let adopted = self.adopt(run, sorted.adopt, report).await?;
             self.confirm(run, sorted.differ, report).await?;
@@ -63,6 +68,7 @@ impl Engine {
         let mut sorted = Sorted::default();
         for payment in listed {
             let Some(known) = known.remove(payment.id.as_str()) else { continue };
+            sorted.forgotten |= is_forgotten(&payment, &known, &self.policy);
             match compare(Some(&payment), &known, &self.policy) {
                 Standing::Agreed => report.agreed += 1,
                 Standing::Adopt { series, .. } => sorted.adopt.push((payment, known, Some(series))),

@@ -29,7 +29,7 @@ pub(super) const PAGE_SIZE: u32 = 200;
 const LISTED_MAX: u64 = 60_000;
 
 /// A listing that gets no answer is asked for this often.
-const LIST_TRIES: u32 = 4;
+pub(super) const LIST_TRIES: u32 = 4;
 
 /// What to reconcile.
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ crate::on_both_databases! {
     a_refusal_that_turns_is_given_back,
     a_promise_is_not_money_that_is_back,
     refused_credentials_do_not_count_as_a_try,
+    who_may_not_give_back_may_still_charge,
     refunds_go_on_while_charging_is_paused,
 }
 
@@ -282,15 +283,28 @@ async fn a_promise_is_not_money_that_is_back(on: On) {
     }
 }
 
+async fn who_may_not_give_back_may_still_charge(on: On) {
+    let world = cancelled_while_charged(on, BOTH).await;
+    world.subscribe("other", "billing-key-other").await;
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Forbidden).on(Route::Cancel));
+    let report = world.run_after(TimeDelta::hours(2)).await;
+    assert_eq!((report.paid, report.refunded, report.problem), (1, 0, None), "one refusal stops nobody else");
+    let refund = world.timeline(SUB).await.refunds.remove(0);
+    assert_eq!((refund.state.as_str(), refund.tries), ("requested", 1));
+}
+
 async fn refused_credentials_do_not_count_as_a_try(on: On) {
     let world = cancelled_while_charged(on, BOTH).await;
     world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Unauthorized).on(Route::Cancel));
+    assert_eq!(world.run_after(TimeDelta::hours(2)).await.refunded, 0);
+    world.simulator.model().add_rule(Rule::new(When::Always, Trouble::Unauthorized).on(Route::LookUp));
     let report = world.run_after(TimeDelta::hours(2)).await;
     assert!(report.problem.unwrap().contains("credentials"));
     let refund = world.timeline(SUB).await.refunds.remove(0);
-    assert_eq!((refund.state.as_str(), refund.tries), ("wanted", 0));
+    assert_eq!((refund.state.as_str(), refund.tries), ("requested", 1));
     world.simulator.model().clear_rules();
-    assert_eq!(world.run().await.refunded, 1);
+    // The gateway keeps its refusal under the refund's key for three hours.
+    assert_eq!(world.run_after(TimeDelta::hours(2)).await.refunded, 1);
 }
 
 async fn refunds_go_on_while_charging_is_paused(on: On) {
