@@ -18,9 +18,11 @@ use std::collections::HashSet;
 
 impl Engine {
     pub(super) async fn sweep_late(&self, run: &Run) -> Result<(), RunError> {
+        let mut judged = HashSet::new();
         while !run.is_stopping() {
             let facts = self.store.late_facts(self.limits.claim_rows_max).await?;
-            if facts.is_empty() {
+            // What could not be recorded comes again: once is enough for one run.
+            if facts.iter().all(|facts| judged.contains(&facts.payment_id)) {
                 return Ok(());
             }
             let looking = facts.into_iter().map(|facts| async {
@@ -34,6 +36,7 @@ impl Engine {
                 if found.contains(&facts.renewal_id) {
                     continue;
                 }
+                judged.insert(facts.payment_id.clone());
                 let change = self.decide_late(run, facts, &verdict).await?;
                 if let LateChange::Found { settlement, .. } = &change {
                     found.insert(settlement.renewal_id);

@@ -173,7 +173,7 @@ pub const CAUGHT_BY: [(Bug, u64); 18] = [
     (Bug::RefundMissing, 1),
     (Bug::NoLateSweep, 10),
     (Bug::NoRecovery, 0),
-    (Bug::WorkerClockDue, 0),
+    (Bug::WorkerClockDue, 4),
     (Bug::PlanSkipsOnError, 0),
     (Bug::NegativeVerdictKeeps, 0),
     (Bug::DeclineCountedTwice, 2),
