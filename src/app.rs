@@ -4,12 +4,13 @@ use crate::chance::{Chance, Seeded};
 use crate::clock::{Clock, SystemClock, TestClock};
 use crate::config::{self, Config, ConfigError};
 use crate::domain::date::Zone;
-use crate::domain::decline::DeclineTables;
+use crate::domain::decline::{DeclineTables, Overlay};
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::payment::ChannelType;
 use crate::domain::payment_id::PaymentIdKey;
 use crate::domain::policy::Policy;
 use crate::engine::limits::{ChannelLimit, Limits};
+use crate::engine::look_ahead::LookAheadRequest;
 use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
@@ -134,6 +135,14 @@ impl App {
         })
     }
 
+    /// The decline tables with a person's rows over them.
+    ///
+    /// # Errors
+    /// A table that cannot be read, by file and line.
+    pub fn decline_tables(&self) -> Result<DeclineTables> {
+        decline_tables(&self.config.declines)
+    }
+
     /// Whose database the settings say that this is.
     fn wanted(&self) -> Result<Pinned, ConfigError> {
         Ok(Pinned {
@@ -223,24 +232,43 @@ fn dunning(config: &Config) -> Result<DunningPolicy> {
         quiet: config.charge.quiet,
         attempts_max: dunning.attempts_max,
         attempts_days: dunning.attempts_days,
+        pay_days: dunning.pay_days.clone(),
     })
 }
 
 fn decline_tables(files: &config::Declines) -> Result<DeclineTables> {
-    if files.codes_file.is_none() && files.messages_file.is_none() {
-        return Ok(DeclineTables::built_in()?);
-    }
-    let read = |file: &Option<std::path::PathBuf>, built_in: &'static str| match file {
-        Some(path) => read_table(path),
-        None => Ok(built_in.to_owned()),
+    let read = |file: &Option<std::path::PathBuf>| file.as_deref().map(read_table).transpose();
+    let whole = [read(&files.codes_file)?, read(&files.messages_file)?, read(&files.aliases_file)?];
+    let tables = if whole.iter().all(Option::is_none) {
+        DeclineTables::built_in()?
+    } else {
+        let [codes, messages, aliases] = &whole;
+        DeclineTables::parse(
+            codes.as_deref().unwrap_or(include_str!("../config/decline-codes.csv")),
+            messages.as_deref().unwrap_or(include_str!("../config/decline-messages.csv")),
+            aliases.as_deref().unwrap_or(include_str!("../config/decline-aliases.csv")),
+        )?
     };
-    let codes = read(&files.codes_file, include_str!("../config/decline-codes.csv"))?;
-    let messages = read(&files.messages_file, include_str!("../config/decline-messages.csv"))?;
-    Ok(DeclineTables::parse(&codes, &messages, include_str!("../config/decline-aliases.csv"))?)
+    let [codes, messages, aliases] =
+        [read(&files.more_codes_file)?, read(&files.more_messages_file)?, read(&files.more_aliases_file)?];
+    let overlay = Overlay { codes: codes.as_deref(), messages: messages.as_deref(), aliases: aliases.as_deref() };
+    Ok(tables.overlaid(&overlay)?)
 }
 
 fn read_table(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("the decline table {} cannot be read", path.display()))
+}
+
+/// How far to look ahead, asked for by `trigger`.
+pub fn look_ahead(config: &Config, trigger: &str, actor: &str) -> LookAheadRequest {
+    let look_ahead = &config.lookahead;
+    LookAheadRequest {
+        trigger: trigger.to_owned(),
+        actor: actor.to_owned(),
+        days: look_ahead.days,
+        notice_days: look_ahead.notice_days,
+        schedules: look_ahead.schedules,
+    }
 }
 
 /// The bounds of a run.

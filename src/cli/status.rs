@@ -1,5 +1,7 @@
 //! `renewd status`
 
+mod codes;
+
 use super::error::{CliError, usage};
 use super::figures::{local, sum, thousands, words};
 use super::output::{Mode, Output};
@@ -18,6 +20,12 @@ pub struct Args {
     /// One run, whole.
     #[arg(long, value_name = "ID")]
     run: Option<uuid::Uuid>,
+    /// Codes of payment gateways that the decline tables do not know, to be classified by somebody.
+    #[arg(long, conflicts_with = "run")]
+    codes: bool,
+    /// With --codes: of the last so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, requires = "codes", value_parser = clap::value_parser!(u16).range(1..))]
+    days: u16,
 }
 
 /// What `status` shows.
@@ -37,6 +45,9 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
         let run = store.run(RunId(id)).await?;
         let run = run.ok_or_else(|| usage(format!("there is no run {id}")).hint("list them: renewd status"))?;
         return show_run(&run, app, output);
+    }
+    if args.codes {
+        return codes::run(args.days, &*store, app, output).await;
     }
     let paused = store.switch().await?.paused;
     let (backlog, now) = (store.backlog().await?, store.now().await?);

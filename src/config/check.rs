@@ -26,7 +26,7 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
 /// Everything has a limit; the upper ones catch a slip of the finger.
 fn limits(config: &Config) -> Result<(), Wrong> {
     let (charge, dunning) = (&config.charge, &config.dunning);
-    let numbers: [(&str, u32, RangeInclusive<u32>); 14] = [
+    let numbers: [(&str, u32, RangeInclusive<u32>); 16] = [
         ("business.renew_before", config.business.renew_before_days, 0..=28),
         // One connection is kept for settling, the others must get by with the rest.
         ("database.pool_connections_max", config.database.pool_connections_max, 2..=1_000),
@@ -41,6 +41,8 @@ fn limits(config: &Config) -> Result<(), Wrong> {
         ("dunning.transient_per_day_max", dunning.transient_per_day_max, 0..=24),
         ("dunning.attempts_max", dunning.attempts_max, 1..=100),
         ("dunning.attempts_days", dunning.attempts_days, 1..=366),
+        ("lookahead.days", config.lookahead.days, 0..=28),
+        ("lookahead.notice_days", config.lookahead.notice_days, 0..=60),
         (
             "gateway.body_bytes_max",
             u32::try_from(config.gateway.body_bytes_max).unwrap_or(u32::MAX),
@@ -124,6 +126,11 @@ fn ladder(config: &Config) -> Result<(), Wrong> {
     let rising = dunning.soft_days.windows(2).all(|pair| pair[0] < pair[1]);
     if !rising || dunning.soft_days.first() == Some(&0) {
         return Err(("dunning.soft_days".into(), "expected rising numbers of days, 1 or more".to_owned()));
+    }
+    let is_day = |day: &u8| (1..=31).contains(day);
+    if !dunning.pay_days.iter().all(is_day) || !dunning.pay_days.windows(2).all(|pair| pair[0] < pair[1]) {
+        let reason = "expected rising days of the month from 1 to 31, or none; 31 is the last day of every month";
+        return Err(("dunning.pay_days".into(), reason.to_owned()));
     }
     if dunning.transient_after.iter().any(Duration::is_zero) {
         return Err(("dunning.transient_after".into(), "expected durations longer than nothing".to_owned()));

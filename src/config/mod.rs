@@ -39,6 +39,7 @@ pub struct Config {
     pub charge: Charge,
     pub dunning: Dunning,
     pub declines: Declines,
+    pub lookahead: LookAhead,
     pub schedule: Schedule,
     pub log: Log,
     /// Where each value came from, for people.
@@ -260,6 +261,8 @@ pub struct Dunning {
     pub transient_per_day_max: u32,
     /// At most as many as `soft_days` has.
     pub unknown_rungs: u32,
+    /// Days of the month on which money comes in; empty for none.
+    pub pay_days: Vec<u8>,
     /// In the business zone.
     #[serde(deserialize_with = "text::time_of_day")]
     pub time_of_day: NaiveTime,
@@ -270,7 +273,7 @@ pub struct Dunning {
     pub attempts_days: u32,
 }
 
-/// `[declines]`: tables in place of the built-in ones.
+/// `[declines]`: tables in place of the built-in ones, and rows over them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Declines {
@@ -278,6 +281,26 @@ pub struct Declines {
     pub codes_file: Option<PathBuf>,
     #[serde(deserialize_with = "text::optional")]
     pub messages_file: Option<PathBuf>,
+    #[serde(deserialize_with = "text::optional")]
+    pub aliases_file: Option<PathBuf>,
+    #[serde(deserialize_with = "text::optional")]
+    pub more_codes_file: Option<PathBuf>,
+    #[serde(deserialize_with = "text::optional")]
+    pub more_messages_file: Option<PathBuf>,
+    #[serde(deserialize_with = "text::optional")]
+    pub more_aliases_file: Option<PathBuf>,
+}
+
+/// `[lookahead]`: what is looked at, and told, before a period ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookAhead {
+    /// Billing keys of subscriptions that end in so many business days; 0 asks about none.
+    pub days: u32,
+    /// Subscriptions that end in so many business days are told that they renew; 0 tells nobody.
+    pub notice_days: u32,
+    /// A payment schedule at the gateway for the same billing key sends the renewal to review.
+    pub schedules: bool,
 }
 
 /// `[schedule]`: cron lines of the daemon, six fields each; `schedule.rs` reads them.

@@ -2,15 +2,17 @@
 
 use super::attempt::AttemptState;
 use super::charge::{Attempt, BillingKey, ClaimedRenewal, CustomData, FrozenRequest, Order, Payer};
+use super::date::first_allowed;
 use super::decline::DeclineClass;
 use super::dunning::PastDecline;
 use super::event::{EventKind, NewEvent};
 use super::ids::{AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use super::key_turn::{self, KeyTry, KeyTurn};
 use super::money::{Currency, Money};
 use super::policy::Policy;
 use super::renewal::{Event, Illegal, State, transition};
 use super::{payment_id, requirements, waiting};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -24,6 +26,10 @@ pub struct KeyFacts {
     pub channel_key: Option<String>,
     pub pg_provider: Option<String>,
     pub usable: bool,
+    /// Somebody else decides about it at this moment, or decided just now.
+    pub is_held: bool,
+    /// Lately, for other renewals; of the key that would be charged only.
+    pub tries: Vec<KeyTry>,
 }
 
 /// An earlier attempt of the renewal.
@@ -75,6 +81,8 @@ pub enum ClaimDecision {
     Charge(Box<Attempt>),
     /// Not now: leave the row as it is (its channel is stopped, for one).
     Skip,
+    /// Its billing key is being charged for another renewal: leave the row as it is, and come back when that is settled.
+    Wait,
     /// It is not charged; the row changes instead.
     Change(RenewalChange),
 }
@@ -91,6 +99,8 @@ pub struct RenewalChange {
     pub waits_for_key: bool,
     /// Only if it waited so when the change was decided: another run may have been faster.
     pub waited_for_key: bool,
+    /// Access lasts longer than before, because the next attempt comes later; `None` leaves it as it is.
+    pub access_until: Option<DateTime<Utc>>,
     pub review_reason: Option<String>,
     pub events: Vec<NewEvent>,
 }
@@ -148,7 +158,10 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         let reason = "the subscription is no longer at this period: it was moved by somebody else".to_owned();
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
-    let Some(key) = facts.keys.iter().find(|key| key.usable) else {
+    if attempts_lately(facts, with.policy) >= with.policy.dunning.attempts_max as usize {
+        return refuse(facts, Event::AttemptsOver, None, with);
+    }
+    let Some(key) = chargeable(&facts.keys) else {
         return refuse(facts, Event::KeyMissing, None, with);
     };
     let channel_key = key.channel_key.clone().or_else(|| with.policy.channel_key.clone());
@@ -168,9 +181,43 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         let reason = format!("{provider} demands {}: fill it in, then retry", lacking.join(", "));
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
+    match key_turn::turn(key, facts.now, policy.zone) {
+        KeyTurn::Busy => return Ok(ClaimDecision::Wait),
+        KeyTurn::Tomorrow => return rest_until_tomorrow(facts, with),
+        KeyTurn::Free => {}
+    }
     match Currency::parse(&facts.currency).and_then(|currency| Money::new(facts.amount, currency)) {
         Ok(amount) => Ok(ClaimDecision::Charge(Box::new(attempt(facts, key, channel_key, amount, with)))),
         Err(problem) => refuse(facts, Event::NeedsPerson, Some(problem.to_string()), with),
+    }
+}
+
+/// The key that is charged: the newest one that can be.
+pub fn chargeable(keys: &[KeyFacts]) -> Option<&KeyFacts> {
+    keys.iter().find(|key| key.usable)
+}
+
+/// Attempts that reached the gateway in the days that the card networks count in.
+fn attempts_lately(facts: &ClaimFacts, policy: &Policy) -> usize {
+    let since = facts.now - TimeDelta::days(i64::from(policy.dunning.attempts_days));
+    let counts = |past: &&PastAttempt| {
+        past.state != AttemptState::NotCharged && past.settled_at.is_none_or(|settled| settled > since)
+    };
+    facts.attempts.iter().filter(counts).count()
+}
+
+/// The card had its attempt of the day for another renewal: this one comes tomorrow, if access lasts until then.
+fn rest_until_tomorrow(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, Illegal> {
+    let (zone, dunning) = (with.policy.zone, &with.policy.dunning);
+    let tomorrow = zone.date_of(facts.now).checked_add_days(Days::new(1));
+    let next = tomorrow.and_then(|date| {
+        first_allowed(zone.at(date, dunning.time_of_day), zone, &with.policy.window, &with.policy.quiet)
+    });
+    match (next.filter(|next| *next < facts.access_until), refuse(facts, Event::KeyRests, None, with)?) {
+        (Some(next), ClaimDecision::Change(change)) => {
+            Ok(ClaimDecision::Change(RenewalChange { next_attempt_at: Some(next), ..change }))
+        }
+        _ => Ok(ClaimDecision::Skip),
     }
 }
 
@@ -213,6 +260,7 @@ fn refuse(
         next_look_up_at: waiting::late_look_up(to, facts.now),
         waits_for_key: event == Event::KeyMissing,
         waited_for_key: false,
+        access_until: None,
         review_reason,
         events,
     }))
@@ -291,157 +339,4 @@ pub fn past_declines(attempts: &[PastAttempt]) -> Vec<PastDecline> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::fixtures::{claim_facts, ids, now, policy, utc};
-
-    fn decided(facts: &ClaimFacts, stopped: &[&str]) -> ClaimDecision {
-        decided_again(facts, stopped, None)
-    }
-
-    fn decided_again(facts: &ClaimFacts, stopped: &[&str], again: Option<Again<'_>>) -> ClaimDecision {
-        let (policy, new_id) = (policy(), ids());
-        let with = Claiming {
-            run_id: RunId(Uuid::nil()),
-            lease: TimeDelta::minutes(10),
-            policy: &policy,
-            stopped: &stopped.iter().map(|name| (*name).to_owned()).collect(),
-            again,
-            freeze: &|order| FrozenRequest { body: order.amount.to_string(), hash: "h".to_owned() },
-            new_id: &new_id,
-        };
-        decide(facts, &with).unwrap()
-    }
-
-    fn change(facts: &ClaimFacts) -> RenewalChange {
-        match decided(facts, &[]) {
-            ClaimDecision::Change(change) => change,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_claim_freezes_the_request_and_takes_the_next_epoch() {
-        let ClaimDecision::Charge(attempt) = decided(&claim_facts(), &[]) else { panic!("not charged") };
-        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (1, "rn0000-1"));
-        assert_eq!((attempt.lease_epoch, attempt.lease_until), (5, now() + TimeDelta::minutes(10)));
-        assert_eq!((attempt.request.body.as_str(), attempt.maybe_sent), ("55,000 KRW", false));
-    }
-
-    #[test]
-    fn a_later_attempt_has_its_own_number_and_key_and_knows_the_earlier_ones() {
-        let past = PastAttempt {
-            number: 1,
-            state: AttemptState::Declined,
-            billing_key_id: "bk_1".into(),
-            transaction_id: Some("tx-1".to_owned()),
-            class: Some(DeclineClass::Soft),
-            settled_at: Some(now()),
-        };
-        let given_back =
-            PastAttempt { number: 2, state: AttemptState::NotCharged, transaction_id: None, ..past.clone() };
-        let facts = ClaimFacts { attempts: vec![past, given_back], ..claim_facts() };
-        let ClaimDecision::Charge(attempt) = decided(&facts, &[]) else { panic!("not charged") };
-        assert_eq!((attempt.number, attempt.idempotency_key.as_str()), (3, "rn0000-3"));
-        assert_eq!(attempt.renewal.known_transactions, ["tx-1"]);
-        assert_eq!(attempt.renewal.declines.len(), 1, "only declines count on the ladder");
-    }
-
-    #[test]
-    fn a_cancelled_customer_is_not_charged_whatever_else_is_wrong() {
-        let facts = ClaimFacts { cancel_at_period_end: true, keys: vec![], unsettled_claims: 9, ..claim_facts() };
-        let change = change(&facts);
-        assert_eq!((change.from, change.to), (State::Due, State::Canceled));
-        assert_eq!(change.events[0].kind, EventKind::RenewalCanceled);
-    }
-
-    #[test]
-    fn a_later_pass_is_about_one_channel_and_what_had_no_turn_yet() {
-        let again = |facts: &ClaimFacts, channel| {
-            let again = Again { channel, since: now() };
-            matches!(decided_again(facts, &[], Some(again)), ClaimDecision::Charge(_))
-        };
-        let mut facts = claim_facts();
-        assert!(again(&facts, "channel-1") && !again(&facts, "channel-2"));
-        let past = |state, settled_at| PastAttempt {
-            number: 1,
-            state,
-            billing_key_id: "bk_1".into(),
-            transaction_id: None,
-            class: None,
-            settled_at: Some(settled_at),
-        };
-        facts.attempts = vec![past(AttemptState::Declined, now() - TimeDelta::hours(1))];
-        assert!(again(&facts, "channel-1"), "by an earlier run");
-        facts.attempts = vec![past(AttemptState::NotCharged, now())];
-        assert!(again(&facts, "channel-1"), "given back by this one");
-        facts.attempts = vec![past(AttemptState::Declined, now())];
-        assert!(!again(&facts, "channel-1"), "declined by this one, and due again already");
-    }
-
-    #[test]
-    fn outside_the_window_and_on_a_stopped_channel_it_stays_due() {
-        let night = ClaimFacts { now: utc("2026-01-30T14:30:00Z"), ..claim_facts() };
-        assert_eq!(decided(&night, &[]), ClaimDecision::Skip);
-        assert_eq!(decided(&claim_facts(), &["channel-1"]), ClaimDecision::Skip);
-        assert!(matches!(decided(&claim_facts(), &["channel-2"]), ClaimDecision::Charge(_)));
-    }
-
-    #[test]
-    fn a_row_that_was_claimed_again_and_again_is_shown_to_a_person() {
-        assert!(matches!(decided(&ClaimFacts { unsettled_claims: 2, ..claim_facts() }, &[]), ClaimDecision::Charge(_)));
-        assert_eq!(change(&ClaimFacts { unsettled_claims: 3, ..claim_facts() }).to, State::Review);
-    }
-
-    #[test]
-    fn what_was_never_tried_is_not_charged_long_after_its_period_began() {
-        let late = ClaimFacts { now: utc("2026-02-04T01:00:00Z"), ..claim_facts() };
-        assert_eq!(change(&late).to, State::Lapsed);
-        let tried = PastAttempt {
-            number: 1,
-            state: AttemptState::Declined,
-            billing_key_id: "bk_1".into(),
-            transaction_id: None,
-            class: Some(DeclineClass::Soft),
-            settled_at: Some(now()),
-        };
-        let dunning = ClaimFacts { attempts: vec![tried], ..late };
-        assert!(matches!(decided(&dunning, &[]), ClaimDecision::Charge(_)), "the ladder goes on");
-    }
-
-    #[test]
-    fn a_period_that_somebody_moved_is_not_charged() {
-        assert_eq!(change(&ClaimFacts { period_is_next: false, ..claim_facts() }).to, State::Review);
-    }
-
-    #[test]
-    fn the_newest_usable_key_is_charged_and_none_means_waiting() {
-        let mut facts = claim_facts();
-        let older = KeyFacts { id: "bk_0".into(), ..facts.keys[0].clone() };
-        facts.keys[0].usable = false;
-        facts.keys.push(older);
-        let ClaimDecision::Charge(attempt) = decided(&facts, &[]) else { panic!("not charged") };
-        assert_eq!(attempt.billing_key_id, "bk_0".into());
-        facts.keys[1].usable = false;
-        let change = change(&facts);
-        assert_eq!((change.to, change.waits_for_key, change.next_attempt_at), (State::Due, true, None));
-    }
-
-    #[test]
-    fn what_the_payment_gateway_demands_and_is_missing_needs_a_person() {
-        let mut facts = claim_facts();
-        facts.keys[0].pg_provider = Some("INICIS_V2".to_owned());
-        let change = change(&facts);
-        assert_eq!(change.to, State::Review);
-        let reason = change.review_reason.unwrap();
-        assert_eq!(reason, "INICIS_V2 demands customer.name, customer.phone, customer.email: fill it in, then retry");
-    }
-
-    #[test]
-    fn an_amount_that_is_none_is_never_charged() {
-        for amount in [0, -1, i64::MAX] {
-            assert_eq!(change(&ClaimFacts { amount, ..claim_facts() }).to, State::Review);
-        }
-        assert_eq!(change(&ClaimFacts { currency: "WON".to_owned(), ..claim_facts() }).to, State::Review);
-    }
-}
+mod tests;

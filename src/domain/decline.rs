@@ -4,8 +4,9 @@
 //! act, else unknown. A table is never shared between providers: the same code means other things elsewhere.
 
 mod tables;
+mod told;
 
-pub use tables::{DeclineTableError, DeclineTables};
+pub use tables::{DeclineTableError, DeclineTables, Overlay};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,24 @@ pub enum MatchedBy {
     Nothing,
 }
 
+impl MatchedBy {
+    pub const ALL: [Self; 4] = [Self::Code, Self::Alias, Self::Message, Self::Nothing];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Alias => "alias",
+            Self::Message => "message",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// The tables do not know the code: somebody should look at it.
+    pub fn is_unseen(self) -> bool {
+        matches!(self, Self::Message | Self::Nothing)
+    }
+}
+
 /// A decline with its class, its reason, and the words it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decline {
@@ -122,7 +141,7 @@ pub struct Decline {
     pub matched_by: MatchedBy,
     pub pg_provider: Option<String>,
     pub pg_code: Option<String>,
-    /// At most 256 characters, none of them a control character.
+    /// At most 256 characters, none of them a control character, no numbers of cards and people.
     pub pg_message: Option<String>,
 }
 

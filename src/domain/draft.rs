@@ -112,6 +112,9 @@ impl<'a> Draft<'a> {
             settled.payment_id = next;
             settled.retired_payment_id = Some(retired);
             settled.next_attempt_at = next_attempt_at;
+            // The wait is ours: nobody is cut off before it is over.
+            settled.access_until = next_attempt_at
+                .map_or(settled.access_until, |next| settled.access_until.max(next + TimeDelta::days(1)));
         })
     }
 
@@ -166,6 +169,7 @@ impl<'a> Draft<'a> {
             pg_message: decline.and_then(|decline| decline.pg_message.clone()),
             class: decline.map(|decline| decline.class),
             reason: decline.map(|decline| decline.reason),
+            matched_by: decline.map(|decline| decline.matched_by),
             note: self.note.clone().or_else(|| self.review_reason.clone()),
         }
     }

@@ -3,6 +3,7 @@
 use super::date::first_allowed;
 use super::event::{EventKind, NewEvent};
 use super::ids::{CustomerId, EventId, PaymentId, PlanId, RenewalId, SubscriptionId};
+use super::look_ahead;
 use super::money::{Currency, Money};
 use super::payment_id;
 use super::period::Interval;
@@ -32,6 +33,8 @@ pub struct SubscriptionFacts {
     pub has_usable_key: bool,
     /// Another renewal of it reaches into the next period, and money was or may have been taken for that one.
     pub overlaps_other: bool,
+    /// A payment schedule at the gateway that would charge the billing key too, as of the last look.
+    pub schedule_id: Option<String>,
 }
 
 /// A renewal as planning records it: one row, whatever its disposition, so that nothing due is invisible.
@@ -96,6 +99,9 @@ pub fn decide(facts: &SubscriptionFacts, policy: &Policy, at: &Planning<'_>) -> 
         }
         Err(problem) => planned.review_reason = Some(problem.clone()),
     }
+    if let (Disposition::Review, Ok(_), Some(schedule)) = (disposition, &terms, &facts.schedule_id) {
+        planned.review_reason = Some(look_ahead::scheduled(schedule));
+    }
     planned.state = match disposition {
         Disposition::Renew | Disposition::NoKey => State::Due,
         Disposition::Cancel => State::Canceled,
@@ -122,7 +128,7 @@ fn disposition(
         Disposition::Cancel
     } else if facts.current_period_end + policy.max_overdue < now {
         Disposition::Lapse
-    } else if terms.is_err() {
+    } else if terms.is_err() || facts.schedule_id.is_some() {
         Disposition::Review
     } else if !facts.has_usable_key {
         Disposition::NoKey
@@ -273,6 +279,17 @@ mod tests {
             assert_eq!((disposition, planned.state), (Disposition::Review, State::Review));
             assert!(planned.review_reason.is_some() && planned.amount.is_none() && planned.next_attempt_at.is_none());
         }
+    }
+
+    #[test]
+    fn what_the_gateway_would_charge_by_itself_is_not_charged_twice() {
+        let scheduled = SubscriptionFacts { schedule_id: Some("s-1".to_owned()), ..subscription() };
+        let (disposition, planned) = decided(&scheduled, now());
+        assert_eq!((disposition, planned.state, planned.next_attempt_at), (Disposition::Review, State::Review, None));
+        assert!(planned.review_reason.unwrap().contains("s-1"));
+        assert_eq!(planned.amount, Some(55_000), "a person can have it charged after all");
+        let canceled = SubscriptionFacts { cancel_at_period_end: true, ..scheduled };
+        assert_eq!(decided(&canceled, now()).0, Disposition::Cancel);
     }
 
     #[test]

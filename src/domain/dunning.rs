@@ -1,12 +1,16 @@
 //! The ladder of later attempts after a decline, as one pure function.
 
 use super::date::{TimeWindow, Zone, first_allowed};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use super::decline::Reason;
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 pub use super::decline::DeclineClass;
 
 /// A retry is never sooner than this: a card that was just declined is declined again.
 pub const RETRY_MIN: TimeDelta = TimeDelta::minutes(30);
+
+/// Further ahead no pay day is looked for, in days: each comes once a month.
+const MONTH_MAX: usize = 32;
 
 /// The settings of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,15 @@ pub struct DunningPolicy {
     pub attempts_max: u32,
     /// … in so many days. The card networks' limit is 15 in 30.
     pub attempts_days: u32,
+    /// Days of the month on which people are paid, rising; 31 is the last day of every month. Empty: the ladder as it is.
+    pub pay_days: Vec<u8>,
+}
+
+/// The decline that was just heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub class: DeclineClass,
+    pub reason: Reason,
 }
 
 /// An earlier decline of the renewal.
@@ -59,19 +72,19 @@ pub enum Outcome {
     GiveUp(GiveUpReason),
 }
 
-/// When the renewal is tried again after a decline of `class` at `now`.
+/// When the renewal is tried again after the decline `heard` at `now`.
 pub fn next_attempt(
-    class: DeclineClass,
+    heard: Heard,
     history: &History,
     now: DateTime<Utc>,
     access_until: DateTime<Utc>,
     zone: Zone,
     policy: &DunningPolicy,
 ) -> Outcome {
-    if class == DeclineClass::Hard {
+    if heard.class == DeclineClass::Hard {
         return Outcome::AwaitNewKey;
     }
-    let candidate = match class {
+    let candidate = match heard.class {
         DeclineClass::Transient => transient_step(history, now, zone, policy)
             .or_else(|| rung(history, policy.soft_days.len(), now, zone, policy)),
         DeclineClass::Soft => rung(history, policy.soft_days.len(), now, zone, policy),
@@ -79,7 +92,10 @@ pub fn next_attempt(
             rung(history, policy.unknown_rungs, now, zone, policy)
         }
     };
-    let Some(next) = candidate else { return Outcome::GiveUp(GiveUpReason::LadderOver) };
+    let Some(rung) = candidate else { return Outcome::GiveUp(GiveUpReason::LadderOver) };
+    let waits_for_money = heard.reason == Reason::InsufficientFunds;
+    let pay_day = if waits_for_money { pay_day(rung, access_until, zone, policy) } else { None };
+    let next = pay_day.unwrap_or(rung);
     if next >= access_until {
         Outcome::GiveUp(GiveUpReason::GraceOver)
     } else if attempts_before(history, next, policy) >= policy.attempts_max {
@@ -105,6 +121,25 @@ fn rung(
         let next = allowed(zone.at(date, policy.time_of_day), zone, policy)?;
         (date > today && next >= now + RETRY_MIN).then_some(next)
     })
+}
+
+/// The first pay day from the rung on, while access lasts: there is no sense in asking an empty account twice before.
+fn pay_day(
+    rung: DateTime<Utc>,
+    access_until: DateTime<Utc>,
+    zone: Zone,
+    policy: &DunningPolicy,
+) -> Option<DateTime<Utc>> {
+    let days = zone.date_of(rung).iter_days().take_while(|date| zone.start_of(*date) < access_until);
+    days.take(MONTH_MAX)
+        .filter(|date| is_pay_day(*date, &policy.pay_days))
+        .filter_map(|date| allowed(zone.at(date, policy.time_of_day), zone, policy))
+        .find(|at| *at >= rung && *at < access_until)
+}
+
+fn is_pay_day(date: NaiveDate, pay_days: &[u8]) -> bool {
+    let is_last = date.succ_opt().is_none_or(|next| next.day() == 1);
+    pay_days.iter().any(|day| date.day() == u32::from(*day) || (is_last && u32::from(*day) > date.day()))
 }
 
 /// The next wait of minutes or hours, while the day that it ends on has a retry left.
@@ -150,6 +185,7 @@ impl Default for DunningPolicy {
             quiet: TimeWindow::between(time(23), time(1)),
             attempts_max: 15,
             attempts_days: 30,
+            pay_days: vec![10, 25],
         }
     }
 }
@@ -159,6 +195,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
+
+    /// A decline for no reason that the ladder cares for.
+    fn of(class: DeclineClass) -> Heard {
+        Heard { class, reason: Reason::Unknown }
+    }
 
     fn seoul() -> Zone {
         Zone::parse("Asia/Seoul").unwrap()
@@ -174,7 +215,7 @@ mod tests {
     fn ladder(class: DeclineClass, start: DateTime<Utc>, until: DateTime<Utc>) -> (Vec<DateTime<Utc>>, Outcome) {
         let (mut history, mut now, mut retries) = (History::default(), start, Vec::new());
         loop {
-            match next_attempt(class, &history, now, until, seoul(), &DunningPolicy::default()) {
+            match next_attempt(of(class), &history, now, until, seoul(), &DunningPolicy::default()) {
                 Outcome::RetryAt(next) => {
                     history.first_declined_at.get_or_insert(now);
                     history.declines.push(PastDecline { at: now, class });
@@ -229,7 +270,8 @@ mod tests {
         let soft = PastDecline { at: at(1, "10:00"), class: DeclineClass::Soft };
         let history = History { first_declined_at: Some(soft.at), declines: vec![soft] };
         let policy = DunningPolicy::default();
-        let next = next_attempt(DeclineClass::Transient, &history, at(1, "15:00"), at(20, "00:00"), seoul(), &policy);
+        let heard = of(DeclineClass::Transient);
+        let next = next_attempt(heard, &history, at(1, "15:00"), at(20, "00:00"), seoul(), &policy);
         assert_eq!(next, Outcome::RetryAt(at(2, "10:00")));
     }
 
@@ -238,7 +280,7 @@ mod tests {
         let soft = PastDecline { at: at(1, "10:00"), class: DeclineClass::Soft };
         let history = History { first_declined_at: Some(soft.at), declines: vec![soft] };
         let (policy, late) = (DunningPolicy::default(), at(5, "11:00"));
-        let next = |class| next_attempt(class, &history, late, at(20, "00:00"), seoul(), &policy);
+        let next = |class| next_attempt(of(class), &history, late, at(20, "00:00"), seoul(), &policy);
         assert_eq!(next(DeclineClass::Soft), Outcome::RetryAt(at(6, "10:00")));
         assert_eq!(next(DeclineClass::Unknown), Outcome::GiveUp(GiveUpReason::LadderOver));
         assert_eq!(next(DeclineClass::Config), next(DeclineClass::Unknown));
@@ -249,7 +291,8 @@ mod tests {
         let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
         let night = DunningPolicy { time_of_day: hour(0), window: TimeWindow::ALWAYS, ..DunningPolicy::default() };
         let next = |policy: &DunningPolicy| {
-            next_attempt(DeclineClass::Soft, &History::default(), at(1, "10:00"), at(20, "00:00"), seoul(), policy)
+            let heard = of(DeclineClass::Soft);
+            next_attempt(heard, &History::default(), at(1, "10:00"), at(20, "00:00"), seoul(), policy)
         };
         assert_eq!(next(&night), Outcome::RetryAt(at(2, "01:00")));
         let never = DunningPolicy { window: night.quiet, ..night };
@@ -264,7 +307,7 @@ mod tests {
         let next = |days: u32, now: u32| {
             let policy = DunningPolicy { soft_days: vec![days], ..DunningPolicy::default() };
             let now = at(1, "12:00") + TimeDelta::days(i64::from(now));
-            next_attempt(DeclineClass::Soft, &history, now, now + TimeDelta::days(90), seoul(), &policy)
+            next_attempt(of(DeclineClass::Soft), &history, now, now + TimeDelta::days(90), seoul(), &policy)
         };
         assert_eq!(next(29, 20), Outcome::GiveUp(GiveUpReason::AttemptsOver));
         assert_eq!(next(31, 20), Outcome::RetryAt(at(1, "10:00") + TimeDelta::days(31)));
@@ -275,6 +318,33 @@ mod tests {
         let (retries, end) = ladder(DeclineClass::Soft, at(1, "10:05"), at(6, "10:00"));
         assert_eq!(retries, [at(2, "10:00"), at(4, "10:00")]);
         assert_eq!(end, Outcome::GiveUp(GiveUpReason::GraceOver));
+    }
+
+    fn broke(now: DateTime<Utc>, until: DateTime<Utc>, pay_days: &[u8]) -> Outcome {
+        let heard = Heard { class: DeclineClass::Soft, reason: Reason::InsufficientFunds };
+        let policy = DunningPolicy { pay_days: pay_days.to_vec(), ..DunningPolicy::default() };
+        next_attempt(heard, &History::default(), now, until, seoul(), &policy)
+    }
+
+    #[test]
+    fn an_empty_account_is_asked_again_on_the_next_pay_day_that_access_lasts_for() {
+        let until = at(12, "00:00");
+        assert_eq!(broke(at(5, "10:05"), until, &[10, 25]), Outcome::RetryAt(at(10, "10:00")));
+        assert_eq!(broke(at(9, "10:05"), until, &[10, 25]), Outcome::RetryAt(at(10, "10:00")), "the rung is the day");
+        assert_eq!(broke(at(10, "10:05"), until, &[10, 25]), Outcome::RetryAt(at(11, "10:00")), "the next is too late");
+        assert_eq!(broke(at(5, "10:05"), until, &[]), Outcome::RetryAt(at(6, "10:00")), "off");
+        assert_eq!(broke(at(5, "10:05"), at(10, "10:00"), &[10]), Outcome::RetryAt(at(6, "10:00")), "access ends then");
+        let limit = Heard { class: DeclineClass::Soft, reason: Reason::OverLimit };
+        let next = next_attempt(limit, &History::default(), at(5, "10:05"), until, seoul(), &DunningPolicy::default());
+        assert_eq!(next, Outcome::RetryAt(at(6, "10:00")), "a limit is not a matter of pay");
+    }
+
+    #[test]
+    fn the_31st_is_the_last_day_of_every_month() {
+        let february = |day, time: &str| at(31, time) + TimeDelta::days(day);
+        let next = broke(february(20, "10:05"), february(29, "00:00"), &[31]);
+        assert_eq!(next, Outcome::RetryAt(february(28, "10:00")));
+        assert_eq!(broke(at(28, "10:05"), february(9, "00:00"), &[31]), Outcome::RetryAt(at(31, "10:00")));
     }
 
     fn class() -> impl Strategy<Value = DeclineClass> {
@@ -291,7 +361,8 @@ mod tests {
             let mut said_no: BTreeSet<NaiveDate> = BTreeSet::new();
             for class in classes {
                 let until = start + TimeDelta::days(60);
-                let Outcome::RetryAt(next) = next_attempt(class, &history, now, until, seoul(), &policy) else { break };
+                let heard = of(class);
+                let Outcome::RetryAt(next) = next_attempt(heard, &history, now, until, seoul(), &policy) else { break };
                 prop_assert!(next >= now + RETRY_MIN);
                 prop_assert!(policy.window.contains(seoul().time_of(next)) && !policy.quiet.contains(seoul().time_of(next)));
                 if class == DeclineClass::Transient {
@@ -314,6 +385,22 @@ mod tests {
         }
 
         #[test]
+        fn a_pay_day_is_never_before_the_rung_and_never_after_access(
+            minutes in 0_i64..44_640, grace in 1_i64..40, pay_days in prop::collection::btree_set(1_u8..=31, 0..4),
+        ) {
+            let now = at(1, "00:00") + TimeDelta::minutes(minutes);
+            let until = now + TimeDelta::days(grace);
+            let pay_days: Vec<u8> = pay_days.into_iter().collect();
+            match (broke(now, until, &[]), broke(now, until, &pay_days)) {
+                (Outcome::RetryAt(rung), Outcome::RetryAt(next)) => {
+                    prop_assert!(rung <= next && next < until);
+                    prop_assert!(next == rung || is_pay_day(seoul().date_of(next), &pay_days));
+                }
+                (without, with) => prop_assert_eq!(without, with, "it changes when, and never whether"),
+            }
+        }
+
+        #[test]
         fn a_later_decline_is_never_tried_sooner(
             class in prop::sample::select(vec![DeclineClass::Soft, DeclineClass::Unknown]),
             minutes in 0_i64..14_400, later in 1_i64..14_400,
@@ -323,7 +410,7 @@ mod tests {
             let policy = DunningPolicy::default();
             let next = |minutes| {
                 let now = first.at + TimeDelta::minutes(minutes);
-                next_attempt(class, &history, now, at(28, "00:00"), seoul(), &policy)
+                next_attempt(of(class), &history, now, at(28, "00:00"), seoul(), &policy)
             };
             match (next(minutes), next(minutes + later)) {
                 (Outcome::RetryAt(sooner), Outcome::RetryAt(after)) => prop_assert!(sooner <= after),

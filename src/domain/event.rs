@@ -32,6 +32,7 @@ kinds! {
     RenewalLapsed = "renewal.lapsed",
     RenewalReview = "renewal.review",
     RenewalCanceled = "renewal.canceled",
+    RenewalUpcoming = "renewal.upcoming",
     SubscriptionPastDue = "subscription.past_due",
     SubscriptionDowngraded = "subscription.downgraded",
     BillingKeyMissing = "billing_key.missing",

@@ -79,6 +79,7 @@ pub fn subscription() -> SubscriptionFacts {
         cancel_at_period_end: false,
         has_usable_key: true,
         overlaps_other: false,
+        schedule_id: None,
     }
 }
 
@@ -112,6 +113,8 @@ pub fn claim_facts() -> ClaimFacts {
             channel_key: Some("channel-1".to_owned()),
             pg_provider: Some("TOSSPAYMENTS".to_owned()),
             usable: true,
+            is_held: false,
+            tries: Vec::new(),
         }],
         attempts: Vec::new(),
         now: now(),

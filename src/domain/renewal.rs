@@ -89,6 +89,8 @@ pub enum Event {
     DeclinedAwaitsKey,
     /// A definite decline, and the ladder is over.
     DeclinedForGood,
+    /// A definite decline, and the customer cancelled meanwhile: nothing more is tried.
+    DeclinedCanceled,
     /// No answer; the attempt stays open.
     Unclear,
     /// A human must look: a mismatch, a refusal that is not the customer's, a row that cannot be read.
@@ -107,6 +109,10 @@ pub enum Event {
     KeyArrived,
     /// The grace ended while it waited.
     GraceOver,
+    /// It had as many attempts as the card networks allow.
+    AttemptsOver,
+    /// Its billing key had its attempt of the day for another renewal.
+    KeyRests,
     /// The money was given back, whole.
     Refunded,
     /// A person's command: charge it, whatever its ladder says.
@@ -114,7 +120,7 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Claimed,
         Self::TakenOver,
         Self::GivenBack,
@@ -124,6 +130,7 @@ impl Event {
         Self::DeclinedWillRetry,
         Self::DeclinedAwaitsKey,
         Self::DeclinedForGood,
+        Self::DeclinedCanceled,
         Self::Unclear,
         Self::NeedsPerson,
         Self::TooLate,
@@ -133,6 +140,8 @@ impl Event {
         Self::KeyMissing,
         Self::KeyArrived,
         Self::GraceOver,
+        Self::AttemptsOver,
+        Self::KeyRests,
         Self::Refunded,
         Self::RetryCommanded,
     ];
@@ -197,6 +206,11 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
             (Failed, closes(AttemptState::Declined, &[EventKind::RenewalDeclined, EventKind::RenewalFailed]))
         }
 
+        // One message: what was declined is no matter to somebody who left.
+        (Charging, Event::DeclinedCanceled) => {
+            (Canceled, closes(AttemptState::Declined, &[EventKind::RenewalCanceled]))
+        }
+
         // The attempt stays open: until a look-up tells, no other may start.
         (Charging, Event::Unclear) => (Unknown, SILENT),
 
@@ -211,8 +225,8 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
         }
         (Canceled, Event::Resumed) => (Due, SILENT),
         (Due, Event::KeyMissing) => (Due, tells(&[EventKind::BillingKeyMissing])),
-        (Due, Event::KeyArrived) => (Due, SILENT),
-        (Due, Event::GraceOver) => (Failed, tells(&[EventKind::RenewalFailed])),
+        (Due, Event::KeyArrived | Event::KeyRests) => (Due, SILENT),
+        (Due, Event::GraceOver | Event::AttemptsOver) => (Failed, tells(&[EventKind::RenewalFailed])),
 
         (Paid | Failed | Canceled | Lapsed | Review, Event::Refunded) => {
             (Refunded, tells(&[EventKind::PaymentRefunded]))
@@ -276,13 +290,16 @@ mod tests {
     fn a_decline_is_invented_by_nothing_but_a_decline() {
         for (from, event, _, effects) in legal() {
             let declined = effects.attempt == Some(AttemptState::Declined);
-            let said_so = matches!(event, Event::DeclinedWillRetry | Event::DeclinedAwaitsKey | Event::DeclinedForGood);
+            let said_so = matches!(
+                event,
+                Event::DeclinedWillRetry | Event::DeclinedAwaitsKey | Event::DeclinedForGood | Event::DeclinedCanceled
+            );
             assert_eq!(declined, said_so, "{from:?} {event:?}");
         }
     }
 
     /// Every transition there is: state, event, state.
-    const TABLE: [&str; 41] = [
+    const TABLE: [&str; 44] = [
         "due Claimed charging",
         "due Paid paid",
         "due PaidUnwanted canceled",
@@ -292,6 +309,8 @@ mod tests {
         "due KeyMissing due",
         "due KeyArrived due",
         "due GraceOver failed",
+        "due AttemptsOver failed",
+        "due KeyRests due",
         "due RetryCommanded due",
         "charging TakenOver charging",
         "charging GivenBack due",
@@ -301,6 +320,7 @@ mod tests {
         "charging DeclinedWillRetry due",
         "charging DeclinedAwaitsKey due",
         "charging DeclinedForGood failed",
+        "charging DeclinedCanceled canceled",
         "charging Unclear unknown",
         "charging NeedsPerson review",
         "charging CanceledUncharged canceled",

@@ -4,7 +4,7 @@ use super::answer::Conclusion;
 use super::charge::Attempt;
 use super::decline::{Decline, DeclineClass, Reason};
 use super::draft::Draft;
-use super::dunning::{self, History, Outcome};
+use super::dunning::{self, Heard, History, Outcome};
 use super::look_ups;
 use super::policy::Policy;
 use super::refund::RefundReason;
@@ -97,11 +97,7 @@ fn by_conclusion(
     at: &Settling<'_>,
 ) -> Result<Settlement, Illegal> {
     match conclusion {
-        Conclusion::BillingKeyGone => {
-            let mut settled = declined(attempt, state, &Decline::billing_key_gone(), None, at)?;
-            settled.key_unusable = Some(attempt.billing_key_id.clone());
-            Ok(settled)
-        }
+        Conclusion::BillingKeyGone => declined(attempt, state, &Decline::billing_key_gone(), None, at),
         Conclusion::SeriesUsedUp => {
             let note = "MAX_TRANSACTION_COUNT_REACHED: goes on under a new payment id";
             Ok(Draft::new(attempt, state, Event::RefusedForNow, at)?.note(note).next_series())
@@ -149,23 +145,30 @@ fn declined(
         let draft = Draft::new(attempt, state, Event::NeedsPerson, at)?.decline(decline, transaction_id);
         return Ok(draft.review(reason).finish(|_| ()));
     }
-    let outcome = next_attempt(attempt, decline.class, at);
+    let outcome = next_attempt(attempt, decline, at);
     let event = match &outcome {
         Outcome::RetryAt(_) => Event::DeclinedWillRetry,
         Outcome::AwaitNewKey => Event::DeclinedAwaitsKey,
         Outcome::GiveUp(_) => Event::DeclinedForGood,
     };
-    let draft = Draft::new(attempt, state, event, at)?.decline(decline, transaction_id);
-    Ok(draft.finish(|settled| {
-        settled.declined = true;
-        settled.first_declined_at = Some(attempt.renewal.first_declined_at.unwrap_or(at.now));
-        settled.key_unusable = (decline.class == DeclineClass::Hard).then(|| attempt.billing_key_id.clone());
-        match outcome {
-            Outcome::RetryAt(next) => settled.next_attempt_at = Some(next),
-            Outcome::AwaitNewKey => settled.waits_for_key = true,
-            Outcome::GiveUp(_) => settled.next_look_up_at = late_look_up(State::Failed, at.now),
-        }
-    }))
+    let record = |event: Event| {
+        let draft = Draft::new(attempt, state, event, at)?.decline(decline, transaction_id);
+        Ok(draft.finish(|settled| {
+            settled.declined = true;
+            settled.first_declined_at = Some(attempt.renewal.first_declined_at.unwrap_or(at.now));
+            settled.key_unusable = (decline.class == DeclineClass::Hard).then(|| attempt.billing_key_id.clone());
+            match outcome {
+                // Kept where the customer cancelled: a change of mind goes on where the ladder was.
+                Outcome::RetryAt(next) => settled.next_attempt_at = Some(next),
+                Outcome::AwaitNewKey => settled.waits_for_key = event == Event::DeclinedAwaitsKey,
+                Outcome::GiveUp(_) => {}
+            }
+            settled.next_look_up_at = late_look_up(settled.state, at.now);
+        }))
+    };
+    let mut settled = record(event)?;
+    settled.if_canceled = Some(Box::new(record(Event::DeclinedCanceled)?));
+    Ok(settled)
 }
 
 /// Our contract or credentials, not this card: it counts against nobody, and waits for the next business day so that
@@ -181,13 +184,16 @@ fn refused_by_our_contract(
     let tomorrow = zone.date_of(at.now).checked_add_days(Days::new(1));
     let next = tomorrow.map(|date| zone.at(date, at.policy.dunning.time_of_day));
     let draft = Draft::new(attempt, state, Event::RefusedForNow, at)?.decline(decline, transaction_id);
-    Ok(draft.finish(|settled| settled.next_attempt_at = next))
+    // After the grace there is none: a person decides then.
+    let while_access_lasts = next.filter(|next| *next < attempt.renewal.access_until);
+    Ok(draft.finish(|settled| settled.next_attempt_at = while_access_lasts))
 }
 
-fn next_attempt(attempt: &Attempt, class: DeclineClass, at: &Settling<'_>) -> Outcome {
+fn next_attempt(attempt: &Attempt, decline: &Decline, at: &Settling<'_>) -> Outcome {
     let renewal = &attempt.renewal;
     let history = History { first_declined_at: renewal.first_declined_at, declines: renewal.declines.clone() };
-    dunning::next_attempt(class, &history, at.now, renewal.access_until, at.policy.zone, &at.policy.dunning)
+    let heard = Heard { class: decline.class, reason: decline.reason };
+    dunning::next_attempt(heard, &history, at.now, renewal.access_until, at.policy.zone, &at.policy.dunning)
 }
 
 /// Nothing is known: the attempt stays open, and the payment is looked up again; after a week a person must look.

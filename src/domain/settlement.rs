@@ -1,7 +1,7 @@
 //! What a settle records for one attempt: decided here, written in one transaction by the store.
 
 use super::attempt::AttemptState;
-use super::decline::{DeclineClass, Reason};
+use super::decline::{DeclineClass, MatchedBy, Reason};
 use super::event::NewEvent;
 use super::ids::{AttemptId, BillingKeyId, PaymentId, PlanId, RenewalId, SubscriptionId};
 use super::refund::NewRefund;
@@ -71,6 +71,8 @@ pub struct AttemptRecord {
     pub pg_message: Option<String>,
     pub class: Option<DeclineClass>,
     pub reason: Option<Reason>,
+    /// What the class rests on: unseen codes are counted by it.
+    pub matched_by: Option<MatchedBy>,
     /// What was learned, for the timeline; at most 256 characters, no secrets.
     pub note: Option<String>,
 }

@@ -7,7 +7,7 @@ use super::event::{EventKind, NewEvent};
 use super::ids::{EventId, RenewalId, SubscriptionId};
 use super::policy::Policy;
 use super::renewal::{Event, Illegal, State, transition};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub struct WaitingFacts {
     pub access_until: DateTime<Utc>,
     pub cancel_at_period_end: bool,
     pub has_usable_key: bool,
+    /// The key that would be charged was never tried: the customer gave it since the last decline.
+    pub has_new_key: bool,
     /// The subscription is `active` or `past_due` and still at this renewal's period start.
     pub period_is_next: bool,
     /// Nothing of it ever reached the gateway.
@@ -33,6 +35,9 @@ pub struct WaitingFacts {
     pub is_complete: bool,
     pub period_start: DateTime<Utc>,
 }
+
+/// Where the next attempt comes after the access, access lasts so long beyond it: until its answer is settled.
+const ANSWERED: TimeDelta = TimeDelta::days(1);
 
 /// The change that is called for, or `None` to go on waiting.
 ///
@@ -52,6 +57,7 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
     match facts.state {
         State::Due if facts.cancel_at_period_end => Some(Event::CancelSeen),
         State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
+        State::Due if is_due_for_new_key(facts, policy, now) => Some(Event::KeyArrived),
         State::Due if facts.never_tried && !facts.waits_for_key && facts.period_start + policy.max_overdue < now => {
             Some(Event::TooLate)
         }
@@ -65,6 +71,12 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
         }
         _ => None,
     }
+}
+
+/// A new card does not wait for the ladder of the old one. What the ladder planned sooner is sooner.
+fn is_due_for_new_key(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> bool {
+    let is_sooner = |at: DateTime<Utc>| facts.next_attempt_at.is_none_or(|planned| at < planned);
+    facts.has_new_key && facts.was_declined && facts.period_is_next && allowed(now, policy).is_some_and(is_sooner)
 }
 
 fn change(
@@ -106,6 +118,9 @@ fn change(
         next_look_up_at: late_look_up(to, now),
         waits_for_key: false,
         waited_for_key: facts.waits_for_key,
+        access_until: next_attempt_at
+            .filter(|next| to == State::Due && *next >= facts.access_until)
+            .map(|next| next + ANSWERED),
         review_reason,
         events: effects.tells.iter().map(tell).collect(),
     })
@@ -124,7 +139,6 @@ pub fn late_look_up(state: State, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 mod tests {
     use super::*;
     use crate::domain::fixtures::{ids, now, period_end, policy, utc};
-    use chrono::TimeDelta;
 
     fn waits() -> WaitingFacts {
         WaitingFacts {
@@ -136,6 +150,7 @@ mod tests {
             access_until: period_end() + TimeDelta::days(7),
             cancel_at_period_end: false,
             has_usable_key: true,
+            has_new_key: false,
             period_is_next: true,
             never_tried: false,
             was_declined: true,
@@ -166,6 +181,33 @@ mod tests {
         assert_eq!(decided(&waiting, now()), Some((State::Due, Some(now()))));
         let night = utc("2026-01-30T14:30:00Z");
         assert_eq!(decided(&waiting, night), Some((State::Due, Some(utc("2026-01-31T00:00:00Z")))));
+    }
+
+    #[test]
+    fn a_new_card_does_not_wait_for_the_ladder_of_the_old_one() {
+        let new_card = WaitingFacts { has_new_key: true, ..waits() };
+        assert_eq!(decided(&new_card, now()), Some((State::Due, Some(now()))));
+        assert_eq!(
+            decided(&WaitingFacts { was_declined: false, ..new_card.clone() }, now()),
+            None,
+            "charged too early"
+        );
+        let night = utc("2026-01-30T14:30:00Z");
+        let sooner = WaitingFacts { next_attempt_at: Some(utc("2026-01-31T00:00:00Z")), ..new_card.clone() };
+        assert_eq!(decided(&sooner, night), None, "it is planned for the morning already");
+        assert_eq!(decided(&WaitingFacts { period_is_next: false, ..new_card }, now()), None);
+    }
+
+    #[test]
+    fn nobody_is_cut_off_between_a_new_card_and_its_first_attempt() {
+        let last_evening = utc("2026-02-06T14:30:00Z");
+        let waiting = WaitingFacts { waits_for_key: true, ..waits() };
+        let change = decide(&waiting, &policy(), last_evening, &ids()).unwrap().unwrap();
+        let morning = utc("2026-02-07T00:00:00Z");
+        assert_eq!(change.next_attempt_at, Some(morning));
+        assert!(waiting.access_until < morning && change.access_until > Some(morning));
+        let earlier = decide(&waiting, &policy(), now(), &ids()).unwrap().unwrap();
+        assert_eq!(earlier.access_until, None, "access lasts long enough");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::verify::is_definite;
 use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
+use crate::domain::decline::Reason;
 use crate::domain::look_ups::UNCERTAIN_UNTIL;
 use crate::domain::payment::{LookUp, PaymentStatus};
 use crate::domain::payment_id::derive;
@@ -21,6 +22,9 @@ use std::time::Duration;
 /// The first wait between two sends or look-ups of an attempt; it doubles, with full jitter.
 const REPEAT_FIRST: Duration = Duration::from_secs(2);
 const REPEAT_LONGEST: Duration = Duration::from_secs(40);
+
+/// Nothing starts for so long on a channel whose payment gateway declined because it is asked too often.
+const RATE_LIMITED_WAIT: Duration = Duration::from_secs(5);
 
 /// How charging one attempt ended.
 #[expect(clippy::large_enum_variant, reason = "one per charge under way, and most are the large one")]
@@ -70,7 +74,9 @@ impl Engine {
                     }
                 }
                 (NextStep::LookUp, seen) => {
-                    return judged(self.look_again_until_definite(run, &mut sending, seen).await);
+                    let seen = self.look_again_until_definite(run, &mut sending, seen).await;
+                    self.heed(run, &seen, channel);
+                    return judged(seen);
                 }
                 (NextStep::LookUpThen(conclusion), seen) => {
                     return Outcome::Learned(weigh(conclusion, seen, self.now(run) - attempt.started_at));
@@ -180,6 +186,14 @@ impl Engine {
                 run.stop(why.clone());
                 Some(why)
             }
+        }
+    }
+
+    /// The payment gateway behind the channel is asked too often: that is not about this card, so the channel slows down.
+    fn heed(&self, run: &Run, seen: &Verdict, channel: &str) {
+        if matches!(seen, Verdict::Declined { decline, .. } if decline.reason == Reason::RateLimited) {
+            tracing::warn!(run.id = %run.id, channel, "the payment gateway behind {channel} is asked too often: slower");
+            run.paces.slow_down(channel, RATE_LIMITED_WAIT, &*self.clock);
         }
     }
 

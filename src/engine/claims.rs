@@ -8,12 +8,15 @@ use crate::domain::claim::{self, Again, ClaimDecision, ClaimFacts, Claiming};
 use crate::domain::ids::RenewalId;
 use crate::store::{ClaimDecider, ClaimRequest, Claimed, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// One way through what is due: all channels, or one whose circuit is tried again.
 pub(super) struct Pass {
     pub channel: Option<String>,
+    /// Only these, in a pass for those that waited for their billing keys.
+    pub only: Option<Arc<BTreeSet<RenewalId>>>,
     pub pipeline: Arc<Pipeline>,
 }
 
@@ -56,7 +59,7 @@ impl Engine {
         if rows == 0 {
             return Ok(None);
         }
-        let batch = self.claim(run, after, rows, self.decider(run, pass.channel.clone())).await?;
+        let batch = self.claim(run, after, rows, self.decider(run, pass.channel.clone(), pass.only.clone())).await?;
         run.release_charges(rows.saturating_sub(claimed_rows(&batch)));
         Ok(Some(batch))
     }
@@ -73,7 +76,7 @@ impl Engine {
         }
         while !progress.over && !run.is_stopping() {
             let chosen = Arc::new(Mutex::new(None));
-            let decide = only_one(self.decider(run, Some(channel.to_owned())), Arc::clone(&chosen));
+            let decide = only_one(self.decider(run, Some(channel.to_owned()), None), Arc::clone(&chosen));
             let batch = self.claim(run, progress.after, self.limits.claim_rows_max, decide).await?;
             progress.follow(&batch);
             if !batch.claimed.attempts.is_empty() {
@@ -93,16 +96,20 @@ impl Engine {
             ClaimRequest { run_id: run.id, rows_max: rows, lease: self.limits.lease, after, only: run.only.clone() };
         let claimed = self.store.claim(&request, decide).await?;
         run.report.claimed(&claimed);
+        run.wait_for_keys(&claimed.waiting);
         Ok(Batch { claimed, asked: rows, uptime })
     }
 
     /// The domain's decision with all that it needs, to be asked under the claim's locks.
-    fn decider(&self, run: &Run, channel: Option<String>) -> ClaimDecider {
+    fn decider(&self, run: &Run, channel: Option<String>, only: Option<Arc<BTreeSet<RenewalId>>>) -> ClaimDecider {
         let (run_id, since, stopped) = (run.id, self.started(run), run.held());
         let (policy, gateway) = (Arc::clone(&self.policy), Arc::clone(&self.gateway));
         let (clock, chance) = (Arc::clone(&self.clock), Arc::clone(&self.chance));
         let lease = TimeDelta::from_std(self.limits.lease).unwrap_or(TimeDelta::MAX);
         Arc::new(move |facts: &ClaimFacts| {
+            if only.as_ref().is_some_and(|only| !only.contains(&facts.renewal_id)) {
+                return ClaimDecision::Skip;
+            }
             let freeze = |order: &Order| gateway.freeze(order);
             let new_id = || chance.id(clock.now());
             let again = channel.as_deref().map(|channel| Again { channel, since });

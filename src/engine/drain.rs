@@ -8,11 +8,14 @@ use super::run::Run;
 use super::settle::Finished;
 use super::{Engine, RunError};
 use crate::domain::charge::Attempt;
+use crate::domain::ids::RenewalId;
 use crate::store::{Committed, StoreError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -30,11 +33,26 @@ pub(super) struct Charged {
 }
 
 impl Engine {
-    /// Claims and charges until nothing more is due, or charging stops.
+    /// Claims and charges until nothing more is due, or charging stops. One attempt at a time on each billing key: who has
+    /// two subscriptions has a second turn when the first is settled.
     pub(super) async fn drain(&self, run: &Run) -> Result<(), RunError> {
+        self.drain_once(run, None).await?;
+        let mut before = usize::MAX;
+        loop {
+            let waiting = run.take_waiting();
+            // Where nobody's turn came, another worker holds the keys: it is charging them.
+            if waiting.is_empty() || waiting.len() >= before || run.is_stopping() {
+                return Ok(());
+            }
+            before = waiting.len();
+            self.drain_once(run, Some(Arc::new(waiting))).await?;
+        }
+    }
+
+    async fn drain_once(&self, run: &Run, only: Option<Arc<BTreeSet<RenewalId>>>) -> Result<(), RunError> {
         let (out, finished) = mpsc::channel(self.limits.settle_rows_max);
         let settling = self.settle_all(run, finished);
-        let pass = Pass { channel: None, pipeline: Pipeline::new(self.limits.concurrency, self.ahead_max()) };
+        let pass = Pass { channel: None, only, pipeline: Pipeline::new(self.limits.concurrency, self.ahead_max()) };
         let charging = async { self.claim_and_charge(run, &pass, out).await };
         let (settled, charged) = tokio::join!(settling, charging);
         settled?;

@@ -16,6 +16,7 @@ mod drain;
 pub mod import;
 mod late;
 pub mod limits;
+pub mod look_ahead;
 mod pace;
 mod pipeline;
 mod plan;

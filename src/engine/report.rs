@@ -220,7 +220,8 @@ impl Report {
             State::Canceled => report.canceled += 1,
             State::Due | State::Charging | State::Lapsed | State::Refunded => {}
         }
-        if let (true, Some(next)) = (settlement.declined, settlement.next_attempt_at) {
+        let retried = settlement.declined && settlement.state == State::Due;
+        if let (true, Some(next)) = (retried, settlement.next_attempt_at) {
             let at = format!("{} {}", self.zone.date_of(next), self.zone.time_of(next).format("%H:%M"));
             *report.retries.entry(at).or_default() += 1;
         }

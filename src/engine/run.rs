@@ -16,7 +16,7 @@ use super::pace::Paces;
 use super::report::{Report, RunReport};
 use super::restore::not_compared;
 use super::{Engine, RunError};
-use crate::domain::ids::{RunId, SubscriptionId};
+use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
 use crate::store::NewRun;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -58,6 +58,8 @@ pub(super) struct Run {
     pub claiming: tokio::sync::Mutex<()>,
     /// Charges that may still be claimed; `None` for as many as are due.
     charges_left: Mutex<Option<u64>>,
+    /// Renewals that wait until their billing key is back from another one's charge.
+    waiting: Mutex<BTreeSet<RenewalId>>,
     stops: Mutex<Stops>,
     channels: Mutex<Channels>,
     /// Ends the waits of claims that are not sent yet.
@@ -137,6 +139,7 @@ impl Engine {
             report: Report::of(&row, zone),
             shutdown: shutdown.clone(),
             started: (now, self.clock.uptime()),
+            waiting: Mutex::default(),
             stops: Mutex::default(),
             channels: Mutex::default(),
             halted: CancellationToken::new(),
@@ -246,6 +249,16 @@ impl Run {
         self.lock_stops().open.remove(channel);
         self.report.channel_answers(channel);
         tracing::warn!(run.id = %self.id, channel, "{channel} answers again: what is due there is charged");
+    }
+
+    /// These renewals come again when what is under way is settled.
+    pub fn wait_for_keys(&self, renewals: &[RenewalId]) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(renewals);
+    }
+
+    /// The renewals that waited for their billing keys until now.
+    pub fn take_waiting(&self) -> BTreeSet<RenewalId> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes up to `wanted` of the charges that the run may still make.

@@ -75,6 +75,22 @@ pub enum BillingKeyStatus {
     NotFound,
 }
 
+/// Charges of one billing key that the gateway was told to make by itself, by the time that they are due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduleRange {
+    pub billing_key: BillingKey,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+/// A charge that the gateway will make by itself, or is making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub id: String,
+    pub payment_id: Option<PaymentId>,
+    pub due_at: Option<DateTime<Utc>>,
+}
+
 /// What the engine asks of a payment gateway.
 #[async_trait]
 pub trait Gateway: Send + Sync {
@@ -95,6 +111,9 @@ pub trait Gateway: Send + Sync {
 
     /// Whether a billing key is still issued.
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError>;
+
+    /// Charges of a billing key that are still to come: a few of them, if there are many.
+    async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError>;
 
     /// How far the gateway's clock was ahead of ours at its last answer; `None` before the first.
     fn clock_skew(&self) -> Option<chrono::Duration>;

@@ -16,6 +16,7 @@ use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::renewal::State;
@@ -170,6 +171,8 @@ pub struct Claimed {
     pub attempts: Vec<Committed<Attempt>>,
     /// Rows that were decided otherwise, as they were recorded.
     pub changed: Vec<RenewalChange>,
+    /// Renewals whose billing key is being charged for another one: their turn comes when that is settled.
+    pub waiting: Vec<RenewalId>,
     /// Rows locked in all; fewer than asked for means that nothing more is due.
     pub seen: u32,
     /// Where the next claim of this run goes on.
@@ -256,6 +259,15 @@ impl RecordedPage {
         let (from, until) = (self.from.timestamp_millis(), self.until.timestamp_millis());
         (self.after.unwrap_or(first(from)), first(until.saturating_add(1)))
     }
+}
+
+/// One keyset page of subscriptions that are going to be renewed: `(current_period_end, id)` greater than `after`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookAheadPage {
+    pub ends_after: DateTime<Utc>,
+    pub ends_before: DateTime<Utc>,
+    pub after: Option<(DateTime<Utc>, SubscriptionId)>,
+    pub rows_max: u32,
 }
 
 /// The tables and the steps of a run. All times are decided by the database's clock, see [`Store::now`].
@@ -359,6 +371,16 @@ pub trait Store: Send + Sync {
 
     /// Records changes of standing; answers those written.
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError>;
+
+    /// Subscriptions that are going to be renewed, with what was found out about that before. Cancelled ones are not.
+    async fn look_ahead_facts(&self, page: &LookAheadPage) -> Result<Vec<LookAheadFacts>, StoreError>;
+
+    /// Records what was found out and told, each only while its subscription is still to be renewed at that period;
+    /// answers those written. Keys that are gone are marked so whatever became of the subscription.
+    async fn record_look_ahead(&self, looked: &[LookedAhead]) -> Result<Vec<SubscriptionId>, StoreError>;
+
+    /// Codes that were declined since then and that the tables did not know, the most frequent first.
+    async fn unseen_codes(&self, since: DateTime<Utc>, rows_max: u32) -> Result<Vec<read::UnseenCode>, StoreError>;
 
     /// Renewals that could be claimed now, in order of id: what a run would take up beside what it plans.
     async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<read::ClaimableRow>, StoreError>;

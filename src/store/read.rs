@@ -31,6 +31,24 @@ pub struct Backlog {
     pub refunds_open: i64,
 }
 
+/// A payment gateway's code that the tables did not know when it came.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct UnseenCode {
+    pub pg_provider: Option<String>,
+    pub pg_code: Option<String>,
+    /// How it was treated.
+    pub decline_class: String,
+    pub decline_reason: String,
+    /// What that rested on: a rule on its message, or nothing.
+    pub matched_by: String,
+    pub attempts: i64,
+    /// Two of its messages, the first and the last by their letters: where they differ, the code alone says little.
+    pub message: Option<String>,
+    pub other_message: Option<String>,
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
+}
+
 /// A renewal that could be claimed now.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct ClaimableRow {

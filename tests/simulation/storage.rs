@@ -12,16 +12,17 @@ use renewd::domain::claim::RenewalChange;
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
 use renewd::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
-use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline, UnseenCode};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
-    Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
-    TakenOver,
+    Installation, LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store,
+    StoreError, Switch, TakenOver,
 };
 use std::collections::HashMap;
 use std::future::Future;
@@ -287,6 +288,18 @@ impl Store for Storage {
 
     async fn record_access(&self, changes: &[AccessChange]) -> Stored<Vec<SubscriptionId>> {
         self.write("access", self.inner.record_access(changes), |written| !written.is_empty()).await
+    }
+
+    async fn look_ahead_facts(&self, page: &LookAheadPage) -> Stored<Vec<LookAheadFacts>> {
+        self.at("look ahead facts", self.inner.look_ahead_facts(page)).await
+    }
+
+    async fn record_look_ahead(&self, looked: &[LookedAhead]) -> Stored<Vec<SubscriptionId>> {
+        self.write("look ahead", self.inner.record_look_ahead(looked), |written| !written.is_empty()).await
+    }
+
+    async fn unseen_codes(&self, since: DateTime<Utc>, rows_max: u32) -> Stored<Vec<UnseenCode>> {
+        self.inner.unseen_codes(since, rows_max).await
     }
 
     async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {

@@ -17,6 +17,7 @@ use renewd::gateway::portone::{PortOne, request};
 use renewd::gateway::simulator::{CancelCall, Delivery, Reply};
 use renewd::gateway::{
     Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
+    Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use std::pin::pin;
@@ -145,6 +146,12 @@ impl Gateway for Wire {
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         let question = |office: &Office| office.model().billing_key(office.time.now(), key.expose(), Some(STORE_ID));
         map::key_status(&self.ask(question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
+    }
+
+    async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {
+        let body = request::schedules_body(range, STORE_ID);
+        let reply = self.ask(|office| office.model().schedules(office.time.now(), Some(&body))).await;
+        map::schedules(&reply.as_ref().and_then(arrived).ok_or_else(no_answer)?)
     }
 
     fn clock_skew(&self) -> Option<TimeDelta> {

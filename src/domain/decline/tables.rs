@@ -1,5 +1,6 @@
-//! The tables that declines are classified by: data, compiled in, replaceable by files.
+//! The tables that declines are classified by: data, compiled in, replaceable by files, whole or row by row.
 
+use super::told::told;
 use super::{Decline, DeclineClass, MatchedBy, Reason};
 use regex::Regex;
 use std::collections::HashMap;
@@ -44,6 +45,19 @@ struct Rule {
 const CODES: &str = "decline-codes";
 const MESSAGES: &str = "decline-messages";
 const ALIASES: &str = "decline-aliases";
+const MORE_CODES: &str = "declines.more_codes_file";
+const MORE_MESSAGES: &str = "declines.more_messages_file";
+const MORE_ALIASES: &str = "declines.more_aliases_file";
+
+/// Rows of a person's own, beside the tables or in place of single rows of them. Each is a table with the columns of
+/// the one that it adds to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overlay<'a> {
+    pub codes: Option<&'a str>,
+    /// Tried before all other rules, in their order.
+    pub messages: Option<&'a str>,
+    pub aliases: Option<&'a str>,
+}
 
 type Codes = HashMap<String, HashMap<String, Meaning>>;
 
@@ -72,17 +86,40 @@ impl DeclineTables {
         Ok(tables)
     }
 
+    /// These tables with a person's rows over them: one code that is known better, one message that is now understood.
+    ///
+    /// # Errors
+    /// As [`DeclineTables::parse`]; the setting that named the file stands in place of the table.
+    pub fn overlaid(mut self, overlay: &Overlay<'_>) -> Result<Self, DeclineTableError> {
+        for (provider, codes) in overlay.codes.map_or(Ok(Codes::new()), |text| read_codes(MORE_CODES, text))? {
+            self.codes.entry(provider).or_default().extend(codes);
+        }
+        if let Some(text) = overlay.aliases {
+            let more = read_aliases(MORE_ALIASES, text, &self.codes)?;
+            self.aliases.extend(more);
+        }
+        if let Some(text) = overlay.messages {
+            let mut rules = read_rules(MORE_MESSAGES, text)?;
+            check_patterns(MORE_MESSAGES, &rules)?;
+            rules.append(&mut self.rules);
+            self.rules = rules;
+        }
+        Ok(self)
+    }
+
     fn read(codes: &str, messages: &str, aliases: &str) -> Result<Self, DeclineTableError> {
-        let codes = read_codes(codes)?;
-        let aliases = read_aliases(aliases, &codes)?;
-        Ok(Self { codes, aliases, rules: read_rules(messages)? })
+        let codes = read_codes(CODES, codes)?;
+        let aliases = read_aliases(ALIASES, aliases, &codes)?;
+        Ok(Self { codes, aliases, rules: read_rules(MESSAGES, messages)? })
     }
 
     fn check_patterns(&self) -> Result<(), DeclineTableError> {
-        let bad = self.rules.iter().find(|rule| rule.regex().is_none());
-        bad.map_or(Ok(()), |rule| {
-            Err(error(MESSAGES, rule.line, format!("{:?} is not a regular expression", rule.pattern)))
-        })
+        check_patterns(MESSAGES, &self.rules)
+    }
+
+    /// Whether the tables know this code of this provider, under its own name or an older one.
+    pub fn knows(&self, provider: Option<&str>, code: Option<&str>) -> bool {
+        self.by_code(provider, code).is_some()
     }
 
     /// What a "no" means. Unknown texts are of class unknown: nothing is guessed.
@@ -95,9 +132,9 @@ impl DeclineTables {
             class: meaning.class,
             reason: meaning.reason,
             matched_by,
-            pg_provider: provider.map(clean),
-            pg_code: code.map(clean),
-            pg_message: message.map(clean),
+            pg_provider: provider.map(told),
+            pg_code: code.map(told),
+            pg_message: message.map(told),
         }
     }
 
@@ -123,47 +160,52 @@ impl Rule {
     }
 }
 
-fn read_codes(text: &str) -> Result<Codes, DeclineTableError> {
+fn check_patterns(table: &'static str, rules: &[Rule]) -> Result<(), DeclineTableError> {
+    let bad = rules.iter().find(|rule| rule.regex().is_none());
+    bad.map_or(Ok(()), |rule| Err(error(table, rule.line, format!("{:?} is not a regular expression", rule.pattern))))
+}
+
+fn read_codes(table: &'static str, text: &str) -> Result<Codes, DeclineTableError> {
     let mut codes = Codes::new();
-    each_row(CODES, text, ["pg_provider", "pg_code", "class", "reason"], |line, [provider, code, class, reason]| {
-        let meaning = meaning(CODES, line, class, reason)?;
+    each_row(table, text, ["pg_provider", "pg_code", "class", "reason"], |line, [provider, code, class, reason]| {
+        let meaning = meaning(table, line, class, reason)?;
         if !codes.contains_key(provider) {
             codes.insert(provider.to_owned(), HashMap::new());
         }
         match codes.get_mut(provider).and_then(|known| known.insert(code.to_owned(), meaning)) {
             None => Ok(()),
-            Some(_) => Err(error(CODES, line, format!("{provider} {code} stands twice"))),
+            Some(_) => Err(error(table, line, format!("{provider} {code} stands twice"))),
         }
     })?;
     Ok(codes)
 }
 
-fn read_aliases(text: &str, codes: &Codes) -> Result<HashMap<String, String>, DeclineTableError> {
+fn read_aliases(table: &'static str, text: &str, codes: &Codes) -> Result<HashMap<String, String>, DeclineTableError> {
     let mut aliases = HashMap::new();
-    each_row(ALIASES, text, ["pg_provider", "use_table_of"], |line, [provider, table]| {
-        if !codes.contains_key(table) {
-            return Err(error(ALIASES, line, format!("{table:?} has no table of codes")));
+    each_row(table, text, ["pg_provider", "use_table_of"], |line, [provider, target]| {
+        if !codes.contains_key(target) {
+            return Err(error(table, line, format!("{target:?} has no table of codes")));
         }
-        aliases.insert(provider.to_owned(), table.to_owned());
+        aliases.insert(provider.to_owned(), target.to_owned());
         Ok(())
     })?;
     Ok(aliases)
 }
 
-fn read_rules(text: &str) -> Result<Vec<Rule>, DeclineTableError> {
+fn read_rules(table: &'static str, text: &str) -> Result<Vec<Rule>, DeclineTableError> {
     const COLUMNS: [&str; 4] =
         ["class_or_drop", "reason", "regex_on_lowercased_text_without_whitespace", "act_on_message"];
     let mut rules = Vec::new();
-    each_row(MESSAGES, text, COLUMNS, |line, [class, reason, pattern, act]| {
+    each_row(table, text, COLUMNS, |line, [class, reason, pattern, act]| {
         let acts = match act {
             "yes" => true,
             "no" => false,
-            other => return Err(error(MESSAGES, line, format!("{other:?} is neither yes nor no"))),
+            other => return Err(error(table, line, format!("{other:?} is neither yes nor no"))),
         };
         // `drop` is for texts that are about no charge; their reasons are outside the vocabulary.
         let meaning = match class {
             "drop" => None,
-            class => Some(meaning(MESSAGES, line, class, reason)?),
+            class => Some(meaning(table, line, class, reason)?),
         };
         let pattern = pattern.to_owned();
         rules.push(Rule { meaning: meaning.filter(|_| acts), pattern, line, compiled: OnceLock::new() });
@@ -211,20 +253,9 @@ fn error(table: &'static str, line: u64, problem: String) -> DeclineTableError {
     DeclineTableError { table, line, problem }
 }
 
-/// What others wrote, safe for a log line and a table cell.
-fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && !turns_or_breaks_lines(*c)).take(MESSAGE_MAX).collect()
-}
-
-/// Line separators, and marks that change the direction of the text after them.
-fn turns_or_breaks_lines(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn tables() -> &'static DeclineTables {
@@ -403,13 +434,47 @@ mod tests {
         assert_eq!((matched("refund limit"), matched("limit")), (MatchedBy::Nothing, MatchedBy::Message));
     }
 
-    proptest! {
-        #[test]
-        fn any_text_is_classified_without_control_characters(provider in ".*", code in ".*", message in "[\\s\\S]{0,600}") {
-            let decline = tables().classify(Some(&provider), Some(&code), Some(&message));
-            for text in [&decline.pg_provider, &decline.pg_code, &decline.pg_message].into_iter().flatten() {
-                prop_assert!(text.chars().count() <= MESSAGE_MAX && !text.chars().any(|c| c.is_control() || turns_or_breaks_lines(c)));
-            }
+    const CODE_COLUMNS: &str = "pg_provider,pg_code,class,reason\n";
+    const RULE_COLUMNS: &str = "class_or_drop,reason,regex_on_lowercased_text_without_whitespace,act_on_message\n";
+    const ALIAS_COLUMNS: &str = "pg_provider,use_table_of\n";
+
+    #[test]
+    fn single_rows_are_added_and_replaced_and_the_others_stay() {
+        let codes = format!("{CODE_COLUMNS}KCP_V2,CC10,hard,card_expired\nNEW_PG,X1,soft,over_limit\n");
+        let messages = format!("{RULE_COLUMNS}hard,lost_or_stolen,잔액부족,yes\n");
+        let aliases = format!("{ALIAS_COLUMNS}OLD_PG,NEW_PG\nKCP,INICIS_V2\n");
+        let overlay = Overlay { codes: Some(&codes), messages: Some(&messages), aliases: Some(&aliases) };
+        let tables = DeclineTables::built_in().unwrap().overlaid(&overlay).unwrap();
+        let class = |provider, code| tables.classify(Some(provider), Some(code), None);
+        assert_eq!(class("KCP_V2", "CC10").reason, Reason::CardExpired, "replaced");
+        assert_eq!(class("KCP_V2", "CC61"), super::tests::tables().classify(Some("KCP_V2"), Some("CC61"), None));
+        assert_eq!(class("NEW_PG", "X1").reason, Reason::OverLimit, "added");
+        assert_eq!(class("OLD_PG", "X1").matched_by, MatchedBy::Alias, "an alias of a table that was added");
+        assert_eq!(class("KCP", "CC10").matched_by, MatchedBy::Nothing, "an alias of its own");
+        let by_message = tables.classify(Some("SMARTRO_V2"), Some("?"), Some("잔액 부족"));
+        assert_eq!((by_message.class, by_message.matched_by), (DeclineClass::Hard, MatchedBy::Message), "asked first");
+        assert_eq!(tables.classify(None, None, Some("한도초과")).reason, Reason::OverLimit, "the others still stand");
+        assert!(tables.knows(Some("OLD_PG"), Some("X1")) && !tables.knows(Some("OLD_PG"), Some("X2")));
+    }
+
+    #[test]
+    fn a_bad_row_of_a_persons_own_is_named_by_its_setting() {
+        let refusal = |overlay: &Overlay<'_>| {
+            DeclineTables::built_in().unwrap().overlaid(overlay).map(|_| ()).unwrap_err().to_string()
+        };
+        let codes = format!("{CODE_COLUMNS}A,1,sofd,over_limit\n");
+        let messages = format!("{RULE_COLUMNS}soft,over_limit,[,yes\n");
+        let aliases = format!("{ALIAS_COLUMNS}A,NOBODY\n");
+        for (overlay, expected) in [
+            (Overlay { codes: Some(&codes), ..Overlay::default() }, "declines.more_codes_file, line 2: \"sofd\""),
+            (Overlay { messages: Some(&messages), ..Overlay::default() }, "declines.more_messages_file, line 2: \"[\""),
+            (
+                Overlay { aliases: Some(&aliases), ..Overlay::default() },
+                "declines.more_aliases_file, line 2: \"NOBODY\"",
+            ),
+        ] {
+            let told = refusal(&overlay);
+            assert!(told.starts_with(expected), "{told}");
         }
     }
 }

@@ -3,11 +3,14 @@
 //! The status code never decides about a payment: a declined card is a 502, and so is a broken proxy. What decides is
 //! whether the body speaks PortOne's language; what does not is [`Answer::Unclear`] and proves nothing.
 
-use super::wire::{Cancelled, Charged, Object, Problem, WireBillingKey, WireCancellation, WirePage, WirePayment};
+use super::wire::{
+    Cancelled, Charged, Object, Problem, WireBillingKey, WireCancellation, WirePage, WirePayment, WireSchedules,
+};
 use super::words::told;
 use crate::domain::charge::BillingKey;
+use crate::domain::ids::PaymentId;
 use crate::domain::payment::{ChannelType, Failure, LookUp, Payment, PaymentStatus};
-use crate::gateway::{Answer, BillingKeyStatus, CancellationStatus, GatewayError, PaymentPage};
+use crate::gateway::{Answer, BillingKeyStatus, CancellationStatus, GatewayError, PaymentPage, Schedule};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -144,6 +147,23 @@ pub fn key_status(heard: &Heard<'_>) -> Result<BillingKeyStatus, GatewayError> {
     }
 }
 
+/// What is scheduled and still to come. What has a status that nobody knows counts: it may still charge.
+///
+/// # Errors
+/// When the gateway refused, or its answer cannot be read.
+pub fn schedules(heard: &Heard<'_>) -> Result<Vec<Schedule>, GatewayError> {
+    let wire: WireSchedules = read(heard)?;
+    let is_over = |status: &str| matches!(status, "SUCCEEDED" | "FAILED" | "REVOKED");
+    let items = wire.items.into_iter().map(|item| item.0);
+    let to_come = items.filter(|item| !item.status.as_deref().is_some_and(is_over));
+    let told = |item: super::wire::WireSchedule| Schedule {
+        id: heard.told(item.id.as_deref().unwrap_or("(without an id)")),
+        payment_id: item.payment_id.map(|id| PaymentId(heard.told(&id))),
+        due_at: time(item.time_to_pay),
+    };
+    Ok(to_come.map(told).collect())
+}
+
 /// How long a `Retry-After` asks to wait: seconds or an HTTP date. Absurd values are kept; the domain bounds them.
 pub(super) fn retry_after(header: Option<&str>, now: DateTime<Utc>) -> Option<Duration> {
     let text = header?.trim();
@@ -278,6 +298,19 @@ mod tests {
 
     fn problem(kind: &str) -> String {
         serde_json::json!({ "type": kind, "message": "m bk-1" }).to_string()
+    }
+
+    #[test]
+    fn a_schedule_that_is_over_is_none_and_one_of_an_unknown_word_is_one() {
+        let told = |body| schedules(&heard(200, body)).map(|found| found.len());
+        let of = |status: &str| format!(r#"{{"items":[{{"id":"s","status":"{status}","timeToPay":"x"}}]}}"#);
+        for (status, count) in [("SCHEDULED", 1), ("SOMETHING_NEW", 1), ("REVOKED", 0), ("FAILED", 0), ("SUCCEEDED", 0)]
+        {
+            assert_eq!(told(&of(status)), Ok(count), "{status}");
+        }
+        assert!(told("{}").is_err() && told(r#"{"items":[1]}"#).is_err(), "unreadable is not none");
+        let quoted = schedules(&heard(200, r#"{"items":[{"id":"of bk-1"}]}"#)).unwrap();
+        assert_eq!(quoted[0].id, "of ***");
     }
 
     fn unclear(status: u16, body: &str) -> bool {

@@ -22,6 +22,7 @@ use self::http::{Http, Received, Silence};
 use self::map::Heard;
 use super::{
     Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
+    Schedule, ScheduleRange,
 };
 use crate::clock::Clock;
 use crate::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
@@ -163,6 +164,12 @@ impl Gateway for PortOne {
         let query = ("storeId", self.settings.store_id.as_str());
         let received = self.ask(&["billing-keys", key.expose()], query).await.map_err(no_answer)?;
         map::key_status(&heard(&received, &[self.secret(), key.expose()]))
+    }
+
+    async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {
+        let body = request::schedules_body(range, &self.settings.store_id);
+        let received = self.ask(&["payment-schedules"], ("requestBody", &body)).await.map_err(no_answer)?;
+        map::schedules(&heard(&received, &[self.secret(), range.billing_key.expose()]))
     }
 
     fn clock_skew(&self) -> Option<chrono::Duration> {

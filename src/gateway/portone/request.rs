@@ -1,11 +1,17 @@
 //! What renewd sends to PortOne: bodies as bytes, made by pure functions.
 
-use super::wire::{AmountBody, CancelBody, ChargeBody, CustomerBody, FilterBody, ListBody, NameBody, PageBody};
+use super::wire::{
+    AmountBody, CancelBody, ChargeBody, CustomerBody, FilterBody, ListBody, NameBody, PageBody, ScheduleFilterBody,
+    ScheduleListBody,
+};
 use crate::domain::charge::{BillingKey, FrozenRequest, Order};
-use crate::gateway::{Cancellation, PaymentRange};
+use crate::gateway::{Cancellation, PaymentRange, ScheduleRange};
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
+
+/// One that is still to come is enough to know; a person sees some more.
+const SCHEDULES_MAX: u32 = 10;
 
 /// What every charge of this installation says beside its order.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +87,21 @@ pub fn list_body(range: &PaymentRange, store_id: &str) -> String {
             until: time(range.until),
         },
         page: PageBody { number: range.page, size: range.page_size },
+    })
+}
+
+/// The `requestBody` of a listing of what is scheduled for a billing key.
+pub fn schedules_body(range: &ScheduleRange, store_id: &str) -> String {
+    to_json(&ScheduleListBody {
+        filter: ScheduleFilterBody {
+            billing_key: range.billing_key.expose(),
+            // Their default is the past, where nothing is scheduled any more.
+            from: time(range.from),
+            status: ["SCHEDULED", "STARTED", "PENDING"],
+            store_id,
+            until: time(range.until),
+        },
+        page: PageBody { number: 0, size: SCHEDULES_MAX },
     })
 }
 

@@ -149,6 +149,25 @@ pub(super) struct WireBillingKey {
     pub status: Option<String>,
 }
 
+/// A list of what is scheduled.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireSchedules {
+    pub items: Vec<Object<WireSchedule>>,
+}
+
+/// One charge that the gateway makes by itself; whose and how much is not asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WireSchedule {
+    pub status: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub payment_id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub time_to_pay: Option<String>,
+}
+
 /// A charge without its billing key. The members stand in alphabetical order, always: equal orders are equal bytes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -215,6 +234,23 @@ pub(super) struct FilterBody<'a> {
     pub sort_order: &'a str,
     pub store_id: &'a str,
     pub timestamp_type: &'a str,
+    pub until: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct ScheduleListBody<'a> {
+    pub filter: ScheduleFilterBody<'a>,
+    pub page: PageBody,
+}
+
+/// No `Debug`: it holds a billing key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScheduleFilterBody<'a> {
+    pub billing_key: &'a str,
+    pub from: String,
+    pub status: [&'a str; 3],
+    pub store_id: &'a str,
     pub until: String,
 }
 

@@ -151,7 +151,7 @@ impl GatewayModel {
         }
     }
 
-    fn foreign_store(&self, store_id: Option<&str>) -> Option<Reply> {
+    pub(super) fn foreign_store(&self, store_id: Option<&str>) -> Option<Reply> {
         let foreign = store_id.is_some_and(|store| store != self.settings.store_id);
         foreign.then(|| Reply::error(403, "FORBIDDEN", "not allowed for this store"))
     }

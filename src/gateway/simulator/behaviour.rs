@@ -144,6 +144,7 @@ pub enum Route {
     List,
     Cancel,
     BillingKey,
+    Schedules,
 }
 
 impl Trouble {

@@ -7,7 +7,7 @@
 //! | ending | what happens |
 //! | --- | --- |
 //! | the name of a decline ([`super::declines`]): `insufficient`, `limit`, `expired`, `lost`, `suspended`, `invalid`, `dead-key`, `maintenance`, `issuer-down`, `pg-error`, `pg-timeout`, `refer`, `fraud`, `duplicate`, `contract`, `credentials`, `merchant-limit`, `declined`, `half-cancelled`, `unheard-of` | 502 `PG_PROVIDER` with the payment gateway's code |
-//! | `deleted`, `unknown-key`, `no-channel`, `bad-request`, `scheduled`, `max-transactions` | PortOne's own refusal |
+//! | `deleted`, `unknown-key`, `no-channel`, `bad-request`, `scheduled`, `max-transactions` | PortOne's own refusal; `scheduled` shows a payment schedule too |
 //! | `timeout` | charged, and the answer is lost |
 //! | `request-lost` | the request is lost, nothing is charged |
 //! | `slow` | charged, the answer takes three seconds |

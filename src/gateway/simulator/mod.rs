@@ -5,7 +5,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `model.rs`, `charging.rs`, `asking.rs` | [`GatewayModel`]: state and answers; synchronous, no clock, no network |
+//! | `model.rs`, `charging.rs`, `asking.rs`, `schedules.rs` | [`GatewayModel`]: state and answers; synchronous, no clock, no network |
 //! | `record.rs`, `ledger.rs` | a payment as it is told; what happened to the money |
 //! | `behaviour.rs`, `hints.rs`, `declines.rs` | what goes wrong, by rule and by a billing key's name; the words of PGs |
 //! | `keys.rs` | idempotency keys |
@@ -24,6 +24,7 @@ mod model;
 mod record;
 mod reply;
 mod routes;
+mod schedules;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -36,6 +37,7 @@ pub use ledger::{Charge, Declined, GivenBack, Ledger};
 pub use model::{GatewayModel, KeyInfo, ModelSettings};
 pub use record::{Record, Status};
 pub use reply::{Delivery, Reply};
+pub use schedules::Scheduled;
 
 use crate::clock::Clock;
 use routes::Shared;

@@ -10,6 +10,7 @@ use super::keys::{IdempotencyKeys, outstanding};
 use super::ledger::{Charge, Declined, GivenBack, Ledger};
 use super::record::{CancelRecord, PgFailure, Record, Status};
 use super::reply::{Delivery, Reply};
+use super::schedules::Scheduled;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -95,6 +96,7 @@ pub struct GatewayModel {
     /// Payment ids in the order of their creation.
     pub(super) created: Vec<String>,
     pub(super) keys: HashMap<String, KeyInfo>,
+    pub(super) schedules: Vec<Scheduled>,
     later: BTreeMap<(DateTime<Utc>, u64), Later>,
     later_count: u64,
     random: fastrand::Rng,
@@ -113,6 +115,7 @@ impl GatewayModel {
             payments: HashMap::new(),
             created: Vec::new(),
             keys: HashMap::new(),
+            schedules: Vec::new(),
             later: BTreeMap::new(),
             later_count: 0,
             random: fastrand::Rng::with_seed(settings.seed.wrapping_add(1)),
@@ -149,6 +152,7 @@ impl GatewayModel {
         self.payments.clear();
         self.created.clear();
         self.keys.clear();
+        self.schedules.clear();
         self.later.clear();
         self.behaviour.clear();
         self.idempotency = IdempotencyKeys::default();

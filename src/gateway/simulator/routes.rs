@@ -7,6 +7,7 @@ use super::behaviour::Rule;
 use super::charging::{ChargeCall, Step};
 use super::model::{GatewayModel, KeyInfo};
 use super::reply::Reply;
+use super::schedules::Scheduled;
 use super::wire::Line;
 use crate::clock::Clock;
 use axum::Router;
@@ -54,9 +55,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/payments/{payment_id}", get(payment))
         .route("/payments", get(payments))
         .route("/billing-keys/{billing_key}", get(billing_key))
+        .route("/payment-schedules", get(schedules))
         .route("/_simulator/ledger", get(ledger))
         .route("/_simulator/rules", post(add_rule).delete(clear_rules))
         .route("/_simulator/billing-keys/{billing_key}", put(set_key))
+        .route("/_simulator/payment-schedules", post(add_schedule))
         .route("/_simulator/reset", post(reset))
         .layer(middleware::from_fn_with_state(shared.clone(), authorize))
         .with_state(shared)
@@ -118,6 +121,12 @@ async fn billing_key(context: Context, Path(key): Path<String>, Query(asked): Qu
     deliver(&shared, &line, reply).await
 }
 
+async fn schedules(context: Context, Query(asked): Query<Asked>) -> Response {
+    let (State(shared), ConnectInfo(line)) = context;
+    let reply = shared.model().schedules(shared.clock.now(), asked.request_body.as_deref());
+    deliver(&shared, &line, reply).await
+}
+
 async fn ledger(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now();
     let mut model = shared.model();
@@ -149,6 +158,17 @@ async fn set_key(State(shared): State<Arc<Shared>>, Path(key): Path<String>, bod
             done()
         }
         Err(err) => Reply::error(400, "INVALID_KEY_INFO", &err.to_string()),
+    };
+    response(reply, shared.clock.now())
+}
+
+async fn add_schedule(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let reply = match serde_json::from_slice::<Scheduled>(&body) {
+        Ok(scheduled) => {
+            shared.model().add_schedule(scheduled);
+            done()
+        }
+        Err(err) => Reply::error(400, "INVALID_SCHEDULE", &err.to_string()),
     };
     response(reply, shared.clock.now())
 }

@@ -9,6 +9,7 @@ use crate::domain::attempt::AttemptState;
 use crate::domain::charge::{self, Payer};
 use crate::domain::claim::{ClaimFacts, KeyFacts};
 use crate::domain::ids::{BillingKeyId, RenewalId};
+use crate::domain::key_turn::{KeyTry, matters_since};
 use crate::domain::renewal::State;
 use crate::store::rows::PROTOCOL_VERSION;
 use crate::store::rows::claimed::{Locked, Written};
@@ -80,7 +81,13 @@ fn facts(
         channel_key: key.channel_key.clone(),
         pg_provider: key.pg_provider.clone(),
         usable: key.is_usable(),
+        is_held: false,
+        tries: Vec::new(),
     });
+    let mut keys: Vec<KeyFacts> = keys.collect();
+    if let Some(key) = keys.iter_mut().find(|key| key.usable) {
+        key.tries = tries(tables, row.id, &key.id, now);
+    }
     Ok(ClaimFacts {
         renewal_id: row.id,
         subscription_id: row.subscription_id.clone(),
@@ -100,10 +107,31 @@ fn facts(
         cancel_at_period_end: sub.row.cancel_at_period_end && sees_cancellation,
         period_is_next: sub.is_at(row.period_start),
         payer,
-        keys: keys.collect(),
+        keys,
         attempts: tables.attempts_of(row.id).map(past).collect(),
         now,
     })
+}
+
+/// What was tried with a key lately for other renewals. What took money or was not sent is no matter.
+fn tries(tables: &Tables, renewal: RenewalId, key: &BillingKeyId, now: DateTime<Utc>) -> Vec<KeyTry> {
+    let since = matters_since(now);
+    let is_other = |past: &&Attempt| {
+        past.renewal_id != renewal
+            && past.started_at >= since
+            && matches!(past.state, AttemptState::Open | AttemptState::Declined)
+    };
+    let under_way = |past: &Attempt| {
+        tables.renewals().get(&past.renewal_id).is_some_and(|renewal| renewal.state == State::Charging)
+    };
+    let one = |past: &Attempt| KeyTry {
+        state: past.state,
+        class: past.decline_class,
+        under_way: under_way(past),
+        started_at: past.started_at,
+        settled_at: past.settled_at,
+    };
+    tables.tries_of(key).filter(is_other).map(one).collect()
 }
 
 /// Writes the lease and the attempt.
@@ -139,6 +167,7 @@ fn record(tables: &mut Tables, attempt: &charge::Attempt) -> Result<(), StoreErr
         pg_message: None,
         decline_class: None,
         decline_reason: None,
+        decline_matched_by: None,
         note: None,
     })
 }

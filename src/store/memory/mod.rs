@@ -10,6 +10,7 @@ mod guard;
 mod import;
 mod installation;
 mod late;
+mod look_ahead;
 mod open;
 mod outside;
 mod plan;

@@ -218,6 +218,7 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "retired_payments" => json(tables.retired.iter()),
         "refunds" => json(tables.refunds.iter()),
         "events" => json(tables.events().iter()),
+        "look_aheads" => json(tables.look_aheads.iter()),
         "runs" => json(tables.runs.iter()),
         _ => Vec::new(),
     }

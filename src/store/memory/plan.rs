@@ -61,6 +61,7 @@ fn facts(tables: &Tables, sub: &Subscription) -> Option<SubscriptionFacts> {
         cancel_at_period_end: row.cancel_at_period_end,
         has_usable_key: tables.has_usable_key(&row.customer_id),
         overlaps_other: tables.renewals().iter().any(overlaps),
+        schedule_id: tables.looked_ahead(&row.id, row.current_period_end).and_then(|row| row.schedule_id.clone()),
     })
 }
 
@@ -141,22 +142,24 @@ pub(super) fn waiting_facts(
             let sub = tables.subscription(&renewal.subscription_id)?;
             let canceled = sub.row.cancel_at_period_end;
             let has_usable_key = tables.has_usable_key(&sub.row.customer_id);
+            let has_new_key = renewal.decline_count > 0 && tables.has_new_key(&sub.row.customer_id);
             let is_told = match renewal.state {
                 State::Due => {
                     canceled
                         || renewal.access_until <= now
                         || (renewal.attempt_count == 0 && renewal.period_start < over_before)
                         || (renewal.waits_for_key && has_usable_key)
+                        || has_new_key
                 }
                 _ => !canceled && sub.is_at(renewal.period_start) && renewal.access_until > now,
             };
-            is_told.then(|| waiting(renewal, sub, has_usable_key))
+            is_told.then(|| waiting(renewal, sub, (has_usable_key, has_new_key)))
         };
         Ok(tables.renewals().iter().filter_map(waits).take(rows_max as usize).collect())
     })
 }
 
-fn waiting(renewal: &Renewal, sub: &Subscription, has_usable_key: bool) -> WaitingFacts {
+fn waiting(renewal: &Renewal, sub: &Subscription, (has_usable_key, has_new_key): (bool, bool)) -> WaitingFacts {
     WaitingFacts {
         renewal_id: renewal.id,
         subscription_id: renewal.subscription_id.clone(),
@@ -166,6 +169,7 @@ fn waiting(renewal: &Renewal, sub: &Subscription, has_usable_key: bool) -> Waiti
         access_until: renewal.access_until,
         cancel_at_period_end: sub.row.cancel_at_period_end,
         has_usable_key,
+        has_new_key,
         period_is_next: sub.is_at(renewal.period_start),
         never_tried: renewal.attempt_count == 0 && renewal.decline_count == 0,
         was_declined: renewal.decline_count > 0,
@@ -197,6 +201,7 @@ pub(super) fn change(
             row.next_attempt_at = change.next_attempt_at;
             row.next_look_up_at = change.next_look_up_at;
             row.waits_for_key = change.waits_for_key;
+            row.access_until = row.access_until.max(change.access_until.unwrap_or(row.access_until));
             row.review_reason.clone_from(&change.review_reason);
             row.unsettled_claims = 0;
             row.lease_until = None;

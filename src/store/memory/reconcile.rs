@@ -181,6 +181,7 @@ fn bring_back(
         pg_message: None,
         decline_class: None,
         decline_reason: None,
+        decline_matched_by: None,
         note: Some(row.note.to_owned()),
     })?;
     Ok(true)

@@ -1,9 +1,10 @@
 //! Rows as they stand in the tables, with the columns that the SQL stores have. An auditor may read them all.
 
 use crate::domain::attempt::AttemptState;
-use crate::domain::decline::{DeclineClass, Reason};
+use crate::domain::decline::{DeclineClass, MatchedBy, Reason};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use crate::domain::look_ahead::KeyFound;
 use crate::domain::refund::{NewRefund, RefundState};
 use crate::domain::renewal::State;
 use crate::store::rows::money::PaymentOut;
@@ -145,6 +146,7 @@ pub struct Attempt {
     pub pg_message: Option<String>,
     pub decline_class: Option<DeclineClass>,
     pub decline_reason: Option<Reason>,
+    pub decline_matched_by: Option<MatchedBy>,
     pub note: Option<String>,
 }
 
@@ -179,6 +181,19 @@ pub struct Refund {
     pub note: Option<String>,
     pub wanted_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// What is known of a renewal before its day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LookAhead {
+    pub subscription_id: SubscriptionId,
+    pub period_start: DateTime<Utc>,
+    pub looked_at: Option<DateTime<Utc>>,
+    pub key_state: Option<KeyFound>,
+    pub schedule_id: Option<String>,
+    pub noticed_at: Option<DateTime<Utc>>,
+    pub noticed_amount: Option<i64>,
+    pub noticed_currency: Option<String>,
 }
 
 pub type Event = NewEvent;

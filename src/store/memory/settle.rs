@@ -112,6 +112,7 @@ fn close(tables: &mut Tables, one: &SettledOut<'_>) -> Result<(), StoreError> {
         row.pg_message = text(one.pg_message);
         row.decline_class = one.decline_class;
         row.decline_reason = one.decline_reason;
+        row.decline_matched_by = one.decline_matched_by;
         row.note = text(one.note).or(row.note.take());
     })
 }

@@ -2,12 +2,13 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Attempt, BillingKey, Customer, Event, Installed, LookAhead, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
 };
 use super::table::{Table, Undo};
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, BillingKeyId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 mod constraints;
 mod outside;
@@ -25,6 +26,7 @@ pub(super) struct Tables {
     /// By payment.
     pub refunds: Table<PaymentId, Refund>,
     pub runs: Table<RunId, Run>,
+    pub look_aheads: Table<(SubscriptionId, DateTime<Utc>), LookAhead>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -34,6 +36,8 @@ pub(super) struct Tables {
     payment_ids: Table<PaymentId, RenewalId>,
     attempts: Table<AttemptId, Attempt>,
     numbers: Table<(RenewalId, u32), AttemptId>,
+    /// By billing key, in the order of their ids: of time.
+    tried: Table<(BillingKeyId, AttemptId), AttemptId>,
     open: Table<RenewalId, AttemptId>,
     idempotency_keys: Table<String, AttemptId>,
     payments: Table<String, Seen>,
@@ -45,7 +49,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 21] {
+    fn all(&mut self) -> [&mut dyn Undo; 23] {
         [
             &mut self.installation,
             &mut self.paused,
@@ -61,6 +65,8 @@ impl Tables {
             &mut self.payment_ids,
             &mut self.attempts,
             &mut self.numbers,
+            &mut self.tried,
+            &mut self.look_aheads,
             &mut self.open,
             &mut self.idempotency_keys,
             &mut self.payments,
@@ -150,6 +156,24 @@ impl Tables {
     pub fn attempts_of(&self, renewal: RenewalId) -> impl Iterator<Item = &Attempt> {
         let ids = self.numbers.range((renewal, 0)..=(renewal, u32::MAX));
         ids.filter_map(|id| self.attempts.get(id))
+    }
+
+    /// What is known of the period of a subscription that starts at `period_start`, before it does.
+    pub fn looked_ahead(&self, subscription: &str, period_start: DateTime<Utc>) -> Option<&LookAhead> {
+        self.look_aheads.get(&(SubscriptionId::from(subscription), period_start))
+    }
+
+    /// All attempts with a billing key.
+    pub fn tries_of(&self, key: &BillingKeyId) -> impl Iterator<Item = &Attempt> {
+        let (first, last) = (AttemptId(Uuid::nil()), AttemptId(Uuid::max()));
+        let ids = self.tried.range((key.clone(), first)..=(key.clone(), last));
+        ids.filter_map(|id| self.attempts.get(id))
+    }
+
+    /// The key that would be charged was never tried.
+    pub fn has_new_key(&self, customer: &str) -> bool {
+        let newest = self.keys_of(customer).into_iter().find(|key| key.is_usable());
+        newest.is_some_and(|key| self.tries_of(&BillingKeyId(key.id.clone())).next().is_none())
     }
 
     /// Open attempts with their renewals and subscriptions.

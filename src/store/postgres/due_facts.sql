@@ -8,7 +8,9 @@ SELECT s.id, s.customer_id, coalesce(s.next_plan_id, s.plan_id) AS plan_id, p.am
         SELECT FROM renewals o
         WHERE o.subscription_id = s.id AND o.period_start <> s.current_period_end
             AND o.period_end > s.current_period_end AND o.state IN ('charging', 'unknown', 'review', 'paid')
-    ) AS overlaps_other
+    ) AS overlaps_other,
+    (SELECT l.schedule_id FROM look_aheads l
+        WHERE l.subscription_id = s.id AND l.period_start = s.current_period_end) AS schedule_id
 FROM subscriptions s
 JOIN plans p ON p.id = coalesce(s.next_plan_id, s.plan_id)
 WHERE s.status IN ('active', 'past_due')

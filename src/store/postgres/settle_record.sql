@@ -8,7 +8,7 @@ WITH settled AS (
         access_until timestamptz, payment_id text, series bigint, retired_payment_id text,
         retired_look_up_at timestamptz, attempt_state text,
         attempt_settled_at timestamptz, transaction_id text, pg_provider text, pg_code text, pg_message text,
-        decline_class text, decline_reason text, note text, paid_at timestamptz, pg_tx_id text,
+        decline_class text, decline_reason text, decline_matched_by text, note text, paid_at timestamptz, pg_tx_id text,
         canceled_during_charge boolean, period_not_moved boolean, period_from timestamptz, period_to timestamptz,
         period_plan_id text, key_unusable text, key_unusable_reason text)
 ),
@@ -19,7 +19,8 @@ attempted AS (
         settled_epoch = CASE WHEN b.attempt_settled_at IS NULL THEN NULL ELSE b.lease_epoch END,
         transaction_id = coalesce(b.transaction_id, a.transaction_id),
         pg_provider = coalesce(b.pg_provider, a.pg_provider), pg_code = b.pg_code, pg_message = b.pg_message,
-        decline_class = b.decline_class, decline_reason = b.decline_reason, note = coalesce(b.note, a.note)
+        decline_class = b.decline_class, decline_reason = b.decline_reason,
+        decline_matched_by = b.decline_matched_by, note = coalesce(b.note, a.note)
     FROM settled b
     WHERE a.id = b.attempt_id AND a.state = 'open'
 ),

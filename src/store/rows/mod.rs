@@ -8,12 +8,14 @@ pub mod claimed;
 pub mod found;
 pub mod known;
 pub mod late;
+pub mod look_ahead;
 pub mod money;
 pub mod refunds;
 pub mod settled;
 pub mod stamp;
 pub mod taken;
 pub mod told;
+pub mod tries;
 pub mod writes;
 
 use super::StoreError;

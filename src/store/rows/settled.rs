@@ -60,12 +60,14 @@ impl GuardRow {
 
     /// Whether what is written, or was, is what the settlement has for a customer who cancelled.
     pub fn is_as_canceled(&self, settlement: &Settlement, standing: Standing) -> bool {
-        settlement.if_canceled.is_some()
-            && match standing {
-                Standing::Held => self.cancel_at_period_end,
-                Standing::Repeated => self.state != settlement.state.as_str(),
-                Standing::Lost => false,
-            }
+        let Some(as_canceled) = &settlement.if_canceled else { return false };
+        match standing {
+            Standing::Held => self.cancel_at_period_end,
+            // What was paid stays paid; a decline may have been followed by another claim since.
+            Standing::Repeated if settlement.state == State::Paid => self.state != settlement.state.as_str(),
+            Standing::Repeated => self.state == as_canceled.state.as_str(),
+            Standing::Lost => false,
+        }
     }
 }
 
@@ -107,6 +109,7 @@ pub struct SettledOut<'a> {
     pub pg_message: Option<&'a str>,
     pub decline_class: Option<crate::domain::decline::DeclineClass>,
     pub decline_reason: Option<crate::domain::decline::Reason>,
+    pub decline_matched_by: Option<crate::domain::decline::MatchedBy>,
     pub note: Option<&'a str>,
     #[serde(serialize_with = "as_stamp_opt")]
     pub paid_at: Option<DateTime<Utc>>,
@@ -168,6 +171,7 @@ impl<'a> SettledOut<'a> {
             pg_message: attempt.pg_message.as_deref(),
             decline_class: attempt.class,
             decline_reason: attempt.reason,
+            decline_matched_by: attempt.matched_by,
             note: attempt.note.as_deref(),
             paid_at: paid.and_then(|payment| payment.paid_at),
             pg_tx_id: paid.and_then(|payment| payment.pg_tx_id.as_deref()),
@@ -207,6 +211,7 @@ mod tests {
                 pg_message: None,
                 class: None,
                 reason: None,
+                matched_by: None,
                 note: None,
             },
             state,
@@ -259,6 +264,18 @@ mod tests {
         let taken = row(State::Charging, 5, true, AttemptState::Open, None);
         assert_eq!(taken.standing(&settlement(AttemptState::Paid, State::Paid, false)), Standing::Lost);
         assert_eq!(taken.standing(&settlement(AttemptState::Open, State::Unknown, true)), Standing::Lost);
+    }
+
+    #[test]
+    fn a_repeated_decline_is_as_canceled_only_where_that_was_written() {
+        let canceled = settlement(AttemptState::Declined, State::Canceled, true);
+        let decline = Settlement {
+            if_canceled: Some(Box::new(canceled)),
+            ..settlement(AttemptState::Declined, State::Due, true)
+        };
+        let after = |state| row(state, 4, false, AttemptState::Declined, Some(4));
+        assert!(after(State::Canceled).is_as_canceled(&decline, Standing::Repeated));
+        assert!(!after(State::Charging).is_as_canceled(&decline, Standing::Repeated), "claimed again since");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Claiming: locks, the decision, and attempts that are on disk before anything is sent.
 
 use super::SqlStore;
+use super::claim_keys;
 use super::plan::{change, only_param};
 use super::rows::{IdRow, KeyJson, bulk};
 use super::session::{Lane, Step, Tx};
@@ -67,7 +68,8 @@ impl Step for Claim {
             let switch: PausedRow = tx.row(&statement::SWITCH_READ, &[]).await?;
             return Ok(Written { paused: switch.paused_at.is_some(), ..Written::default() });
         }
-        let rows = rows.into_iter().map(FactsRow::into_locked).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = rows.into_iter().map(FactsRow::into_locked).collect::<Result<Vec<_>, _>>()?;
+        claim_keys::read(tx, &mut rows).await?;
         let mut written = Written::decided(rows.into_iter(), &*self.decide);
         if !written.attempts.is_empty() {
             record(tx, &mut written.attempts).await?;

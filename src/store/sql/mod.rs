@@ -5,10 +5,12 @@
 
 mod access;
 mod claim;
+mod claim_keys;
 pub(crate) mod error;
 mod import;
 mod installation;
 mod late;
+mod look_ahead;
 mod plan;
 mod read;
 mod reconcile;

@@ -38,6 +38,7 @@ struct DueRow {
     cancel_at_period_end: bool,
     has_usable_key: bool,
     overlaps_other: bool,
+    schedule_id: Option<String>,
 }
 
 impl Step for DueFacts {
@@ -85,6 +86,7 @@ impl From<DueRow> for SubscriptionFacts {
             cancel_at_period_end: row.cancel_at_period_end,
             has_usable_key: row.has_usable_key,
             overlaps_other: row.overlaps_other,
+            schedule_id: row.schedule_id,
         }
     }
 }
@@ -199,6 +201,7 @@ struct WaitingRow {
     access_until: DateTime<Utc>,
     cancel_at_period_end: bool,
     has_usable_key: bool,
+    has_new_key: bool,
     period_is_next: bool,
     never_tried: bool,
     was_declined: bool,
@@ -251,6 +254,7 @@ impl TryFrom<WaitingRow> for WaitingFacts {
             access_until: row.access_until,
             cancel_at_period_end: row.cancel_at_period_end,
             has_usable_key: row.has_usable_key,
+            has_new_key: row.has_new_key,
             period_is_next: row.period_is_next,
             never_tried: row.never_tried,
             was_declined: row.was_declined,

@@ -66,6 +66,8 @@ pub(super) struct ChangeOut<'a> {
     next_look_up_at: Option<DateTime<Utc>>,
     waits_for_key: bool,
     waited_for_key: bool,
+    #[serde(serialize_with = "as_stamp_opt")]
+    access_until: Option<DateTime<Utc>>,
     review_reason: Option<&'a str>,
     is_open: bool,
 }
@@ -80,6 +82,7 @@ impl<'a> From<&'a RenewalChange> for ChangeOut<'a> {
             next_look_up_at: change.next_look_up_at,
             waits_for_key: change.waits_for_key,
             waited_for_key: change.waited_for_key,
+            access_until: change.access_until,
             review_reason: change.review_reason.as_deref(),
             is_open: change.to.is_open(),
         }
@@ -110,6 +113,8 @@ impl From<KeyJson> for KeyFacts {
             channel_key: row.channel_key,
             pg_provider: row.pg_provider,
             usable: row.state == "usable",
+            is_held: false,
+            tries: Vec::new(),
         }
     }
 }

@@ -1,21 +1,24 @@
 //! The port, method by method: each is one step of this folder.
 
 use super::{
-    SqlStore, access, claim, import, installation, late, plan, read, reconcile, refunds, resolve, runs, schema, settle,
+    SqlStore, access, claim, import, installation, late, look_ahead, plan, read, reconcile, refunds, resolve, runs,
+    schema, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
-use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline, UnseenCode};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
-    LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
+    LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
+    TakenOver,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -152,6 +155,18 @@ impl Store for SqlStore {
 
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError> {
         access::record_access(self, changes).await
+    }
+
+    async fn look_ahead_facts(&self, page: &LookAheadPage) -> Result<Vec<LookAheadFacts>, StoreError> {
+        look_ahead::look_ahead_facts(self, page).await
+    }
+
+    async fn record_look_ahead(&self, looked: &[LookedAhead]) -> Result<Vec<SubscriptionId>, StoreError> {
+        look_ahead::record_look_ahead(self, looked).await
+    }
+
+    async fn unseen_codes(&self, since: DateTime<Utc>, rows_max: u32) -> Result<Vec<UnseenCode>, StoreError> {
+        look_ahead::unseen_codes(self, since, rows_max).await
     }
 
     async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<ClaimableRow>, StoreError> {

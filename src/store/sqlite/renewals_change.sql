@@ -4,6 +4,7 @@
 UPDATE renewals
 SET state = c.value ->> 'state', next_attempt_at = c.value ->> 'next_attempt_at',
     next_look_up_at = c.value ->> 'next_look_up_at', waits_for_key = c.value ->> 'waits_for_key',
+    access_until = max(renewals.access_until, coalesce(c.value ->> 'access_until', '')),
     review_reason = c.value ->> 'review_reason', unsettled_claims = 0,
     lease_until = NULL, ended_at = CASE WHEN c.value ->> 'is_open' THEN NULL ELSE coalesce(renewals.ended_at, $2) END,
     updated_at = $2

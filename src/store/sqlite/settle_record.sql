@@ -7,7 +7,8 @@ SET state = b.value ->> 'attempt_state', settled_at = b.value ->> 'attempt_settl
     transaction_id = coalesce(b.value ->> 'transaction_id', attempts.transaction_id),
     pg_provider = coalesce(b.value ->> 'pg_provider', attempts.pg_provider), pg_code = b.value ->> 'pg_code',
     pg_message = b.value ->> 'pg_message', decline_class = b.value ->> 'decline_class',
-    decline_reason = b.value ->> 'decline_reason', note = coalesce(b.value ->> 'note', attempts.note)
+    decline_reason = b.value ->> 'decline_reason', decline_matched_by = b.value ->> 'decline_matched_by',
+    note = coalesce(b.value ->> 'note', attempts.note)
 FROM json_each($1) AS b
 WHERE attempts.id = b.value ->> 'attempt_id' AND attempts.state = 'open';
 -- Access follows money, and only from the period that was paid for. A plan that was deleted meanwhile takes nothing away.

@@ -3,6 +3,11 @@
 SELECT r.id AS renewal_id, r.subscription_id, r.state, r.waits_for_key, r.next_attempt_at, r.access_until,
     s.cancel_at_period_end,
     EXISTS (SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable') AS has_usable_key,
+    r.decline_count > 0
+        AND EXISTS (SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable')
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.billing_key_id = (
+            SELECT b.id FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable'
+            ORDER BY b.created_at DESC, b.id DESC LIMIT 1)) AS has_new_key,
     s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,
     r.attempt_count = 0 AND r.decline_count = 0 AS never_tried, r.decline_count > 0 AS was_declined,
     r.amount IS NOT NULL AND r.currency IS NOT NULL AND r.period_end IS NOT NULL AS is_complete, r.period_start
@@ -16,7 +21,12 @@ WHERE r.state IN ('due', 'canceled')
             OR r.access_until <= $1
             OR (r.attempt_count = 0 AND r.period_start < $4)
             OR (r.waits_for_key AND EXISTS (
-                SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable'))))
+                SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable'))
+            OR (r.decline_count > 0
+                AND EXISTS (SELECT 1 FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable')
+                AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.billing_key_id = (
+                    SELECT b.id FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable'
+                    ORDER BY b.created_at DESC, b.id DESC LIMIT 1)))))
         OR (r.state = 'canceled' AND NOT s.cancel_at_period_end
             AND s.status <> 'downgraded' AND s.current_period_end = r.period_start
             AND r.access_until > $1))

@@ -12,7 +12,8 @@ use renewd::engine::report::RunReport;
 use renewd::engine::run::RunRequest;
 use renewd::gateway::simulator::{Rule, Trouble, When};
 use renewd::gateway::{
-    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
+    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange, Schedule,
+    ScheduleRange,
 };
 use renewd::shutdown::Shutdown;
 use renewd::store::{Committed, Paused, Switch};
@@ -85,6 +86,10 @@ impl Gateway for Watched {
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         self.inner.billing_key(key).await
+    }
+
+    async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {
+        self.inner.schedules(range).await
     }
 
     fn clock_skew(&self) -> Option<chrono::Duration> {

@@ -84,6 +84,7 @@ async fn the_decision_sees_a_cancellation_and_its_change_is_recorded(ground: Gro
                     next_look_up_at: None,
                     waits_for_key: false,
                     waited_for_key: false,
+                    access_until: None,
                     review_reason: None,
                     events: vec![canceled.clone()],
                 }),

@@ -38,6 +38,7 @@ async fn a_step_goes_on_when_its_caller_stops_waiting(ground: Ground) {
         next_look_up_at: None,
         waits_for_key: false,
         waited_for_key: false,
+        access_until: None,
         review_reason: None,
         events: Vec::new(),
     }];

@@ -86,6 +86,7 @@ async fn a_change_is_written_only_from_the_state_it_was_decided_from(ground: Gro
         next_look_up_at: None,
         waits_for_key: false,
         waited_for_key: false,
+        access_until: None,
         review_reason: None,
         events: vec![ground.event(EventKind::RenewalCanceled, "sub_1", renewal)],
     };

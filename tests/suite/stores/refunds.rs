@@ -120,6 +120,7 @@ fn due_again(renewal_id: RenewalId) -> RenewalChange {
         next_look_up_at: None,
         waits_for_key: false,
         waited_for_key: false,
+        access_until: None,
         review_reason: None,
         events: Vec::new(),
     }

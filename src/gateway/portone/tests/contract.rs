@@ -6,10 +6,10 @@ use crate::clock::SettableClock;
 use crate::domain::charge::{BillingKey, FrozenRequest, Payer};
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::LookUp;
-use crate::gateway::portone::request::{ChangedRequest, charge_bytes};
+use crate::gateway::portone::request::{self, ChangedRequest, charge_bytes};
 use crate::gateway::portone::{PortOne, SetupError};
 use crate::gateway::simulator::{CancelCall, ChargeCall, GatewayModel, ModelSettings, Step, hints};
-use crate::gateway::{Answer, Cancellation, Gateway, PaymentRange};
+use crate::gateway::{Answer, Cancellation, Gateway, PaymentRange, ScheduleRange};
 use chrono::TimeDelta;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
@@ -96,6 +96,10 @@ fn range() -> PaymentRange {
     PaymentRange { from: noon(), until: noon() + TimeDelta::days(2), page: 1, page_size: 500 }
 }
 
+fn schedules() -> ScheduleRange {
+    ScheduleRange { billing_key: BillingKey::new("bk-1"), from: noon(), until: noon() + TimeDelta::days(31) }
+}
+
 fn cancellation(amount: Option<i64>) -> Cancellation {
     Cancellation {
         payment_id: PaymentId::from(PAYMENT_ID),
@@ -117,6 +121,7 @@ async fn requests_are_what_portone_documents() {
     gateway.payments(&range()).await.unwrap_err();
     gateway.cancel(&cancellation(Some(100))).await.unwrap_err();
     gateway.billing_key(&BillingKey::new("billing key/1")).await.unwrap_err();
+    gateway.schedules(&schedules()).await.unwrap_err();
     let kept = kept.lock().unwrap();
     let lines: Vec<&str> = kept.iter().map(|one| one.line.split("requestBody").next().unwrap()).collect();
     let charge = format!("POST /payments/{PAYMENT_ID}/billing-key");
@@ -128,6 +133,7 @@ async fn requests_are_what_portone_documents() {
         "GET /payments?",
         cancel.as_str(),
         "GET /billing-keys/billing%20key%2F1?storeId=store-simulator",
+        "GET /payment-schedules?",
     ];
     assert_eq!(lines, expected);
     for one in kept.iter() {
@@ -163,6 +169,7 @@ async fn requests_keep_to_the_openapi_document() {
         plain.cancel(&cancellation(amount)).await.unwrap_err();
     }
     plain.payments(&range()).await.unwrap_err();
+    plain.schedules(&schedules()).await.unwrap_err();
     let kept = kept.lock().unwrap();
     let bodies: Vec<Value> = kept[..4].iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
     assert_eq!(bodies[0].as_object().unwrap().len(), 10, "every optional member is there");
@@ -172,10 +179,12 @@ async fn requests_keep_to_the_openapi_document() {
     for body in &bodies[2..] {
         schemas.assert_request("CancelPaymentBody", body);
     }
-    let url = reqwest::Url::parse(&format!("http://x{}", kept[4].line.trim_start_matches("GET "))).unwrap();
-    let (name, list) = url.query_pairs().next().unwrap();
-    assert_eq!(name, "requestBody");
-    schemas.assert_request("GetPaymentsBody", &serde_json::from_str(&list).unwrap());
+    for (sent, body) in kept[4..].iter().zip(["GetPaymentsBody", "GetPaymentSchedulesBody"]) {
+        let url = reqwest::Url::parse(&format!("http://x{}", sent.line.trim_start_matches("GET "))).unwrap();
+        let (name, list) = url.query_pairs().next().unwrap();
+        assert_eq!(name, "requestBody");
+        schemas.assert_request(body, &serde_json::from_str(&list).unwrap());
+    }
 }
 
 #[test]
@@ -213,6 +222,12 @@ fn the_simulator_answers_as_the_openapi_document_says() {
         let key = model.billing_key(noon(), &key, None);
         let answer = if key.status == 200 { "BillingKeyInfo" } else { "GetBillingKeyInfoError" };
         schemas.assert_answer(answer, &serde_json::from_str(&key.body).unwrap());
+        let asked = request::schedules_body(
+            &ScheduleRange { billing_key: BillingKey::new(format!("bk-1-{ending}")), ..schedules() },
+            "store-simulator",
+        );
+        let scheduled = model.schedules(noon(), Some(&asked));
+        schemas.assert_answer("GetPaymentSchedulesResponse", &serde_json::from_str(&scheduled.body).unwrap());
     }
     let page = model.payments(noon(), Some("{\"page\":{\"size\":100}}"));
     schemas.assert_answer("GetPaymentsResponse", &serde_json::from_str(&page.body).unwrap());

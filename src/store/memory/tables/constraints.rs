@@ -68,6 +68,7 @@ impl Tables {
         unique("attempts_one_number", &mut self.numbers, (row.renewal_id, row.number), row.id)?;
         unique("attempts_one_idempotency_key", &mut self.idempotency_keys, row.idempotency_key.clone(), row.id)?;
         settled(&row)?;
+        self.tried.put((row.billing_key_id.clone(), row.id), row.id);
         self.attempts.put(row.id, row);
         Ok(())
     }
