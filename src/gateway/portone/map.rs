@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_schedule_that_is_over_is_none_and_one_of_an_unknown_word_is_one() {
-        let told = |body| schedules(&heard(200, body)).map(|found| found.len());
+        let told = |body: &str| schedules(&heard(200, body)).map(|found| found.len());
         let of = |status: &str| format!(r#"{{"items":[{{"id":"s","status":"{status}","timeToPay":"x"}}]}}"#);
         for (status, count) in [("SCHEDULED", 1), ("SOMETHING_NEW", 1), ("REVOKED", 0), ("FAILED", 0), ("SUCCEEDED", 0)]
         {
