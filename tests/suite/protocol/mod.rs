@@ -4,8 +4,10 @@
 mod answers;
 mod cancellations;
 mod circuits;
+mod dunning;
 mod edges;
 mod late;
+mod look_ahead;
 mod look_ups;
 mod refunds;
 mod stops;

@@ -9,6 +9,8 @@ mod edges;
 mod ground;
 mod guards;
 mod import;
+mod key_turns;
+mod look_ahead;
 mod outside;
 mod plan;
 mod races;
