@@ -61,7 +61,12 @@ impl Memory {
         };
         let store = MemoryStore::new(clock).without(guard);
         store.migrate(None).await.unwrap();
-        Self { store, copies: BTreeMap::new(), own_clocks: bug == Some(Bug::WorkerClockDue) }
+        Self { own_clocks: bug == Some(Bug::WorkerClockDue), ..Self::of(store) }
+    }
+
+    /// As it is, with its own clock.
+    pub fn of(store: MemoryStore) -> Self {
+        Self { store, copies: BTreeMap::new(), own_clocks: false }
     }
 }
 

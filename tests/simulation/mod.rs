@@ -15,6 +15,7 @@
 //! | `auditor.rs`, `facts.rs` | the promises; nothing of the engine |
 //! | `bugs.rs` | twenty wrong ways, to see that the auditor sees |
 //! | `world.rs` | all of it, put together |
+//! | `year/` | another kind of world: a year of a business, with the promises of the ladder |
 //!
 //! Why not tokio's paused time: it runs away from a database that really works, or stands still. Here real work takes no
 //! simulated time, and nothing else happens meanwhile.
@@ -34,6 +35,7 @@ mod troubles;
 mod weather;
 mod wire;
 mod world;
+mod year;
 
 use bugs::Bug;
 use database::{Database, Memory, Sqlite};
@@ -250,4 +252,28 @@ fn long_haul_for_bugs() {
             run_all(0..number("SEEDS").unwrap_or(300).min(300), |seed| Seed::aimed(seed, bug).with(bug).in_memory());
         println!("{bug:?}: {} of {} worlds, the first {:?}", sum.failed.len(), sum.worlds, sum.failed.iter().min());
     }
+}
+
+/// Two months of sixty subscriptions whose cards fail thrice as often as in life.
+#[test]
+fn two_months() {
+    for seed in [1, 2] {
+        let ended = year::live(year::Size { seed, subscriptions: 60, days: 60, hours: &[10, 12, 14, 20], haste: 3.0 });
+        println!("{} charges, {:#?}", ended.charges, ended.counts);
+        assert!(ended.violations.is_empty(), "seed {seed}: {:#?}", ended.violations);
+        for kind in ["renewal.paid", "renewal.declined", "subscription.past_due", "renewal.upcoming", "told early"] {
+            assert!(ended.counts.get(kind).is_some_and(|count| *count > 0), "in seed {seed} never: {kind}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "a year of two thousand subscriptions: SEED=n; minutes, in release"]
+fn a_year() {
+    let seed = number("SEED").unwrap_or(1);
+    let hours = &[10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+    let ended = year::live(year::Size { seed, subscriptions: 2_000, days: 365, hours, haste: 1.0 });
+    println!("{} charges, {:#?}", ended.charges, ended.counts);
+    assert!(ended.violations.is_empty(), "seed {seed}: {:#?}", ended.violations);
+    assert!(ended.charges > 15_000, "most people pay");
 }

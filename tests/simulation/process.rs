@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Thousands of codes: read once.
-static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineTables::built_in().unwrap()));
+pub static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineTables::built_in().unwrap()));
 
 /// What all processes of a world are built from.
 pub struct Site {
@@ -89,6 +89,10 @@ impl Site {
 }
 
 /// Writes requests; it never connects.
+pub fn client() -> &'static PortOne {
+    &CLIENT
+}
+
 static CLIENT: LazyLock<Arc<PortOne>> = LazyLock::new(|| {
     renewd::app::install_tls();
     let clock = MachineClock { time: super::time::Time::default(), error: TimeDelta::zero(), is_test: true };

@@ -17,6 +17,7 @@ crate::on_both_databases! {
     a_new_card_after_the_early_notice_is_charged_on_the_day,
     what_is_scheduled_at_the_gateway_goes_to_a_person_until_it_is_revoked,
     a_renewal_that_is_planned_already_is_held_by_a_schedule,
+    schedules_are_not_asked_for_where_that_is_off,
     a_gateway_that_fails_costs_only_the_early_notice,
     many_keys_that_are_gone_are_our_mistake,
     nothing_is_told_while_a_backup_is_suspected,
@@ -116,22 +117,28 @@ async fn what_is_scheduled_at_the_gateway_goes_to_a_person_until_it_is_revoked(o
     let world = world_before(on, 2, "bk").await;
     world.subscribe("free", "bk-free").await;
     scheduled(&world);
-    assert_eq!(look_with(&world, &[("lookahead.schedules", "false")]).await.scheduled, 0);
-    world.clock.pass(TimeDelta::days(1));
     let report = look(&world).await;
     assert_eq!((report.scheduled, report.held, report.issued), (1, 0, 2));
     world.simulator.model().revoke_schedules("bk");
     world.clock.pass(TimeDelta::days(1));
     assert_eq!(look(&world).await.scheduled, 0, "revoked: forgotten");
     scheduled(&world);
-    world.clock.pass(TimeDelta::hours(16));
+    world.clock.pass(TimeDelta::hours(15));
     assert_eq!(look(&world).await.scheduled, 1, "another day");
-    let report = world.run_after(TimeDelta::hours(8)).await;
+    let report = world.run_after(TimeDelta::hours(9)).await;
     assert_eq!((report.paid, report.review), (1, 1));
     assert!(world.charges(SUB).is_empty());
     let reason = world.renewal(SUB).await.review_reason.unwrap();
     assert!(reason.contains("schedule-1") && reason.contains("revoke it"), "{reason}");
     assert_eq!(told(&world, "renewal.review").await, 1);
+}
+
+async fn schedules_are_not_asked_for_where_that_is_off(on: On) {
+    let world = world_before(on, 1, "bk").await;
+    scheduled(&world);
+    let report = look_with(&world, &[("lookahead.schedules", "false")]).await;
+    assert_eq!((report.issued, report.scheduled), (1, 0));
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 1);
 }
 
 async fn a_renewal_that_is_planned_already_is_held_by_a_schedule(on: On) {
