@@ -25,7 +25,6 @@ use line::Line;
 use people::People;
 use promises::Promises;
 use renewd::chance::Seeded;
-use renewd::clock::Clock;
 use renewd::domain::date::{TimeWindow, Zone};
 use renewd::domain::dunning::DunningPolicy;
 use renewd::domain::payment::ChannelType;

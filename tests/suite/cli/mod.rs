@@ -12,6 +12,7 @@ mod gateway;
 mod good;
 mod left_open;
 mod looking;
+mod looking_ahead;
 pub mod place;
 mod readme;
 mod reconciling;
