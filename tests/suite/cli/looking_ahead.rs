@@ -27,7 +27,8 @@ fn a_look_ahead_that_cannot_ask_ends_with_1_and_has_told_all_the_same() {
     let mut stage = Stage::with(&[("a", "billing-key-a")]);
     stage.place.set("PORTONE_API_SECRET", "wrong");
     let refused = stage.place.at(EARLY, &["look-ahead"]);
-    refused.refused(1, &["credentials", "nothing was charged", "renewd look-ahead"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    refused.erred(&["credentials"]).money("nothing was charged").line(&["hint: ", "renewd look-ahead"]);
     assert_eq!(stage.place.texts("SELECT kind FROM events"), ["renewal.upcoming"]);
 }
 
@@ -51,5 +52,5 @@ fn codes_that_nobody_knows_are_listed_until_somebody_classifies_them() {
     stage.place.set("RENEWD_DECLINES__MORE_CODES_FILE", "more.csv");
     let left = stage.place.at(NOW, &["--output", "json", "status", "--codes"]).ok().json();
     assert_eq!((left.as_array().unwrap().len(), &left[0]["pg_provider"]), (1, &"TOSSPAYMENTS".into()));
-    stage.place.run(&["status", "--days", "3"]).refused(2, &["--codes"]);
+    stage.place.run(&["status", "--days", "3"]).refused(2, &["required"]).line(&["--codes"]);
 }
