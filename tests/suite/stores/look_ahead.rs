@@ -67,7 +67,10 @@ async fn what_was_found_out_is_kept_and_completed(ground: Ground) {
     let noticed =
         LookedAhead { noticed: Some((55_000, "KRW".to_owned())), events: vec![event.clone()], ..looked("sub_1") };
     for _ in 0..2 {
-        assert_eq!(ground.record_look_ahead(&[noticed.clone()]).await.unwrap(), [SubscriptionId::from("sub_1")]);
+        assert_eq!(
+            ground.record_look_ahead(std::slice::from_ref(&noticed)).await.unwrap(),
+            [SubscriptionId::from("sub_1")]
+        );
     }
     assert_eq!(ground.count("events", "kind = 'renewal.upcoming'").await, 1, "told once");
     ground.pass(TimeDelta::hours(1));
