@@ -142,14 +142,16 @@ pub fn route(events: &[Told], sent: &BTreeMap<SinkName, u32>, routing: &Routing)
         let audience = audience(event, routing);
         for sink in routing.sinks.iter().copied().filter(|sink| audience.hears(*sink)) {
             let count = sent.entry(sink).or_default();
-            let too_many = audience.many && SinkName::FOR_PEOPLE.contains(&sink) && *count >= routing.messages_per_hour_max;
+            let too_many =
+                audience.many && SinkName::FOR_PEOPLE.contains(&sink) && *count >= routing.messages_per_hour_max;
             *count = count.saturating_add(u32::from(!too_many));
             let max = routing.messages_per_hour_max;
             routed.push(NewDelivery {
                 event_id: event.id,
                 sink,
                 subscription_id: event.subscription_id.clone(),
-                dropped: too_many.then(|| format!("more than {max} messages in an hour: see the run's digest, and renewd status")),
+                dropped: too_many
+                    .then(|| format!("more than {max} messages in an hour: see the run's digest, and renewd status")),
             });
         }
     }
@@ -186,7 +188,9 @@ fn audience(event: &Told, routing: &Routing) -> Audience {
         | Kind::PaymentRefunded => to(true, false, false, false),
         Kind::RenewalReview => to(true, true, true, true),
         Kind::PaymentUnknown => to(false, true, false, true),
-        Kind::RunCompleted => to(false, did_something(&event.payload), declines_too_much(&event.payload, routing), false),
+        Kind::RunCompleted => {
+            to(false, did_something(&event.payload), declines_too_much(&event.payload, routing), false)
+        }
         // Where another event says why, that one alerts.
         Kind::RunFailed => to(false, true, event.payload["told_by"].is_null(), false),
         Kind::GatewayUnauthorized | Kind::RestoreSuspected | Kind::ChargingPaused => to(false, true, true, false),
@@ -197,12 +201,26 @@ fn audience(event: &Told, routing: &Routing) -> Audience {
 
 /// The figures that make a digest worth reading; a run of every quarter of an hour mostly has none.
 const DIGESTED: [&str; 15] = [
-    "due", "paid", "declined", "failed", "canceled", "lapsed", "unknown", "review", "no_billing_key", "refunded",
-    "past_due", "downgraded", "left_unknown", "left_unsettled", "taken_over",
+    "due",
+    "paid",
+    "declined",
+    "failed",
+    "canceled",
+    "lapsed",
+    "unknown",
+    "review",
+    "no_billing_key",
+    "refunded",
+    "past_due",
+    "downgraded",
+    "left_unknown",
+    "left_unsettled",
+    "taken_over",
 ];
 
 fn did_something(figures: &Value) -> bool {
-    figures["status"] != "completed" || DIGESTED.iter().any(|name| figures[*name].as_u64().is_some_and(|count| count > 0))
+    figures["status"] != "completed"
+        || DIGESTED.iter().any(|name| figures[*name].as_u64().is_some_and(|count| count > 0))
 }
 
 /// A run's declines and answers (paid or declined).
@@ -233,9 +251,14 @@ pub struct Sending {
 pub enum Reply {
     Taken,
     /// Perhaps later; not before `retry_after`, if it said so.
-    Failed { why: String, retry_after: Option<Duration> },
+    Failed {
+        why: String,
+        retry_after: Option<Duration>,
+    },
     /// Never: this event is not understood there.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
 }
 
 /// What is recorded of a try.
@@ -282,7 +305,14 @@ pub struct Patience {
 
 /// What follows from a try at `now`. `interval` is the backoff's for this try, `unit` a number in `[0, 1)` by chance: the
 /// wait is between half of the interval and all of it.
-pub fn after(sending: &Sending, reply: Reply, patience: &Patience, interval: Duration, unit: f64, now: DateTime<Utc>) -> Recorded {
+pub fn after(
+    sending: &Sending,
+    reply: Reply,
+    patience: &Patience,
+    interval: Duration,
+    unit: f64,
+    now: DateTime<Utc>,
+) -> Recorded {
     let (next, note) = match reply {
         Reply::Taken => (Next::Delivered, None),
         Reply::Refused { why } => (Next::Dead, Some(why)),

@@ -7,7 +7,14 @@ fn now() -> DateTime<Utc> {
 
 fn told(kind: &str, payload: Value) -> Told {
     let subscription_id = (!kind.starts_with("run.")).then(|| SubscriptionId::from("sub_1"));
-    Told { id: EventId(Uuid::nil()), kind: kind.to_owned(), subscription_id, renewal_id: None, payload, created_at: now() }
+    Told {
+        id: EventId(Uuid::nil()),
+        kind: kind.to_owned(),
+        subscription_id,
+        renewal_id: None,
+        payload,
+        created_at: now(),
+    }
 }
 
 fn routing() -> Routing {

@@ -143,7 +143,8 @@ pub(super) fn change_deliveries(store: &MemoryStore, change: &ManualChange) -> R
 
 pub(super) fn deliveries(store: &MemoryStore, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
     store.read(|tables, _| {
-        let handed = tables.deliveries.iter().filter_map(|row| Some(shown(tables.events().get(&row.event_id)?, Some(row))));
+        let handed =
+            tables.deliveries.iter().filter_map(|row| Some(shown(tables.events().get(&row.event_id)?, Some(row))));
         let waiting = tables.outbox.iter().filter_map(|id| Some(shown(tables.events().get(id)?, None)));
         let is_shown = |row: &DeliveryRow| {
             filter.state.is_none_or(|state| row.state == state)

@@ -4,7 +4,9 @@ use crate::domain::attempt::AttemptState;
 use crate::domain::decline::{DeclineClass, Reason};
 use crate::domain::delivery::SinkName;
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{
+    AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId,
+};
 use crate::domain::refund::{NewRefund, RefundState};
 use crate::domain::renewal::State;
 use crate::store::rows::money::PaymentOut;

@@ -1,7 +1,8 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve, runs, settle,
+    MemoryStore, access, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve, runs,
+    settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;

@@ -1,7 +1,8 @@
 //! The port, method by method: each is one step of this folder.
 
 use super::{
-    SqlStore, access, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve, runs, schema, settle,
+    SqlStore, access, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve, runs,
+    schema, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
