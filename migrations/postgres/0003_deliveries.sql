@@ -1,9 +1,11 @@
 -- Events on their way to the sinks: one row for each event and sink, so that a sink that is down neither holds back nor
 -- repeats the others.
 
--- No version ever wrote or read these: what an event's delivery stands at is told per sink below.
+-- No version ever wrote or read these: what became of an event is told per sink below.
 DROP INDEX events_pending;
-ALTER TABLE events DROP COLUMN delivery_state, DROP COLUMN deliveries, DROP COLUMN next_delivery_at;
+COMMENT ON COLUMN events.delivery_state IS 'Not used: see deliveries.';
+COMMENT ON COLUMN events.deliveries IS 'Not used: see deliveries.';
+COMMENT ON COLUMN events.next_delivery_at IS 'Not used: see deliveries.';
 
 CREATE TABLE outbox (
     event_id uuid PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE

@@ -1,11 +1,9 @@
 -- Events on their way to the sinks: one row for each event and sink, so that a sink that is down neither holds back nor
 -- repeats the others.
 
--- No version ever wrote or read these: what an event's delivery stands at is told per sink below.
+-- The columns delivery_state, deliveries and next_delivery_at of events are not used: no version ever wrote or read
+-- them, and what became of an event is told per sink below.
 DROP INDEX events_pending;
-ALTER TABLE events DROP COLUMN delivery_state;
-ALTER TABLE events DROP COLUMN deliveries;
-ALTER TABLE events DROP COLUMN next_delivery_at;
 
 -- Events that were not handed to the sinks yet. Events from before this table was made are told to nobody.
 CREATE TABLE outbox (
