@@ -156,7 +156,7 @@ impl App {
             messages_per_hour_max: notify.messages_per_hour_max,
         };
         let limits = DeliverLimits {
-            concurrency: notify.concurrency,
+            concurrency: notify.messages_at_once,
             send_timeout: notify.send_timeout,
             patience: Patience {
                 tries_max: notify.tries_max,

@@ -140,7 +140,7 @@ fn ladder(config: &Config) -> Result<(), Wrong> {
 fn notify(config: &Config) -> Result<(), Wrong> {
     let notify = &config.notify;
     let numbers: [(&'static str, u32, RangeInclusive<u32>); 5] = [
-        ("notify.concurrency", notify.concurrency, 1..=256),
+        ("notify.messages_at_once", notify.messages_at_once, 1..=256),
         ("notify.tries_max", notify.tries_max, 1..=100),
         ("notify.messages_per_hour_max", notify.messages_per_hour_max, 0..=3_600),
         ("notify.decline_percent_max", notify.decline_percent_max, 0..=100),

@@ -25,7 +25,7 @@ pub struct Notify {
     #[serde(deserialize_with = "text::duration")]
     pub send_timeout: Duration,
     /// Per sink.
-    pub concurrency: u32,
+    pub messages_at_once: u32,
     pub tries_max: u32,
     #[serde(deserialize_with = "text::duration")]
     pub retry_first: Duration,
