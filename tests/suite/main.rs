@@ -25,4 +25,5 @@ mod reconcile;
 mod simulation;
 mod stores;
 mod support;
+mod told;
 mod world;
