@@ -5,6 +5,8 @@ use super::{LATER, NOW, Stage};
 use crate::notify::SECRET;
 use crate::notify::receiver::{Does, Receiver};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// After what was done at [`LATER`]: each command's clock starts anew.
 const LATER_STILL: &str = "2026-01-30T10:40:00+09:00";
@@ -117,6 +119,29 @@ async fn people_send_again_and_drop_and_it_is_recorded_who_and_why() {
             "events.replayed night-shift: the API is back",
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_while_it_sends_is_followed_by_one_that_sends_the_same() {
+    let (mut stage, receiver) = stage(&[("a", "billing-key-a")]).await;
+    stage.place.set("RENEWD_NOTIFY__DELIVER_WITHIN", "0s");
+    stage.place.at(NOW, &["run"]).ok();
+    stage.place.set("RENEWD_NOTIFY__SEND_TIMEOUT", "60s");
+    receiver.does(Does::Hang);
+    let running = stage.place.start(&["--clock", LATER, "events", "deliver"]);
+    receiver.has_heard(2).await;
+    running.signal("KILL");
+    assert_eq!(running.end(Duration::from_secs(10)).code, None);
+    receiver.does(Does::Take);
+    let first = receiver.take();
+    stage.place.at(LATER, &["events", "deliver"]).ok();
+    assert_eq!(receiver.take().len(), 0, "its claim holds: it may be alive");
+    stage.place.at(LAST, &["events", "deliver"]).ok();
+    let again = receiver.take();
+    let bodies = |heard: &[crate::notify::receiver::Heard]| {
+        heard.iter().map(|one| (one.path.clone(), one.body.clone())).collect::<BTreeSet<_>>()
+    };
+    assert_eq!((again.len(), bodies(&again)), (2, bodies(&first)), "the same ids, the same words");
 }
 
 #[test]

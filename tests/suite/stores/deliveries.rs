@@ -105,7 +105,7 @@ async fn every_event_is_in_the_outbox_until_it_is_handed_over(ground: Ground) {
     assert!(events >= 2, "a settle tells in its own statement");
     assert_eq!(ground.count("outbox", "true").await, events);
     let again = event(&ground, EventKind::RenewalPaid, None);
-    ground.tell(&[again.clone()]).await.unwrap();
+    ground.tell(std::slice::from_ref(&again)).await.unwrap();
     ground.tell(&[again]).await.unwrap();
     assert_eq!(ground.count("outbox", "true").await, events + 1, "what is told again is not told again");
     assert_eq!(ground.route_events(99, to(&[SinkName::Log])).await.unwrap(), u32::try_from(events + 1).unwrap());
