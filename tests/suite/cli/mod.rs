@@ -8,6 +8,7 @@ mod bad_places;
 mod bad_settings;
 mod database;
 mod demo;
+mod events;
 mod gateway;
 mod good;
 mod left_open;
