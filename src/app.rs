@@ -14,7 +14,7 @@ use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
 use crate::gateway::portone::{PortOne, Settings};
-use crate::schedule;
+use crate::schedule::Line;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -54,11 +54,9 @@ impl App {
     /// [`SetupError`]: nothing was connected to.
     pub fn new(config: Config, test_clock: Option<DateTime<Utc>>, actor: String) -> Result<Self, SetupError> {
         let zone = config.business.zone;
-        let lines = [
-            ("schedule.renewals", config.schedule.renewals.as_str()),
-            ("schedule.retries", config.schedule.retries.as_str()),
-        ];
-        schedule::check(lines, zone).map_err(|bad| config.provenance.refuse(bad.key, bad.expected()))?;
+        for (key, line) in config.schedule.lines() {
+            Line::parse(line, zone).map_err(|bad| config.provenance.refuse(key, bad.to_string()))?;
+        }
         let clock: Arc<dyn Clock> = match test_clock {
             Some(_) if config.gateway.is_real_gateway() => {
                 return Err(SetupError::TestClock { host: config.gateway.base_url.as_str().to_owned() });

@@ -24,5 +24,6 @@ pub mod gateway;
 pub mod schedule;
 pub mod shutdown;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;
 pub mod webhook;

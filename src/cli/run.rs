@@ -59,6 +59,7 @@ fn request(args: &Args, app: &App) -> RunRequest {
         business_date: args.date,
         only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
         charges_max: args.limit,
+        ..RunRequest::default()
     }
 }
 
@@ -86,20 +87,24 @@ pub fn show(report: &RunReport, output: &Output) -> Result<(), CliError> {
 
 /// What is left open is logged in any case; it is an error only where that was asked for.
 fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), CliError> {
-    let sentences = report.open_sentences(zone);
-    if let Some(problem) = &report.problem {
-        let failed = incomplete(problem.clone())
-            .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
-            .hint("mend the cause, then run it again: renewd run");
-        return Err(sentences.into_iter().fold(failed, CliError::detail));
-    }
+    completed(report, zone)?;
     if !report.has_open_outcomes() || !exit_3_on_open {
         return Ok(());
     }
+    let sentences = report.open_sentences(zone);
     let open = open_outcomes("the run is done, and not everything has an outcome")
         .money("no card is charged again before its outcome is known")
         .hint("see them: renewd status");
     Err(sentences.into_iter().fold(open, CliError::detail))
+}
+
+/// Whether the run did all its work.
+pub(super) fn completed(report: &RunReport, zone: Zone) -> Result<(), CliError> {
+    let Some(problem) = &report.problem else { return Ok(()) };
+    let failed = incomplete(problem.clone())
+        .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
+        .hint("mend the cause, then run it again: renewd run");
+    Err(report.open_sentences(zone).into_iter().fold(failed, CliError::detail))
 }
 
 fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {
