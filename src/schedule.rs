@@ -9,6 +9,7 @@
 
 use crate::domain::date::Zone;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use std::sync::Arc;
@@ -43,14 +44,20 @@ impl Line {
 
     /// The latest instant at or before `now` at which the line came due.
     pub fn last(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let found = self.cron.find_previous_occurrence(&now.with_timezone(&self.zone.tz()), true);
+        let found = self.cron.find_previous_occurrence(&self.local_second(now), true);
         found.ok().map(|at| at.with_timezone(&Utc))
     }
 
     /// The first instant after `now` at which it comes due.
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let found = self.cron.find_next_occurrence(&now.with_timezone(&self.zone.tz()), false);
+        let found = self.cron.find_next_occurrence(&self.local_second(now), false);
         found.ok().map(|at| at.with_timezone(&Utc))
+    }
+
+    /// Cron lines know whole seconds, and what is found for a part of one would keep that part.
+    fn local_second(&self, now: DateTime<Utc>) -> DateTime<Tz> {
+        let second = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
+        second.with_timezone(&self.zone.tz())
     }
 
     /// When it came due last today, if nothing that started since then did its work: today is a calendar day of its zone.
@@ -155,6 +162,8 @@ mod tests {
         assert_eq!(line.last(seoul("30T13:59:59")), Some(seoul("30T10:00:00")));
         assert_eq!(line.last(seoul("30T14:00:00")), Some(seoul("30T14:00:00")));
         assert_eq!(line.next(seoul("30T14:00:00")), Some(seoul("31T10:00:00")));
+        assert_eq!(line.last(seoul("30T14:00:00.7")), Some(seoul("30T14:00:00")));
+        assert_eq!(line.next(seoul("30T13:59:59.7")), Some(seoul("30T14:00:00")));
     }
 
     #[test]
@@ -169,9 +178,9 @@ mod tests {
     #[test]
     fn each_tick_is_told_once_and_a_sleep_over_many_once() {
         let mut ticks = Ticks::from(line("0 */15 * * * *"), seoul("30T10:07:00"));
-        assert!(!ticks.came_due(seoul("30T10:14:59")));
+        assert!(!ticks.came_due(seoul("30T10:07:00.3")) && !ticks.came_due(seoul("30T10:14:59.999")));
         assert!(ticks.came_due(seoul("30T10:15:00")));
-        assert!(!ticks.came_due(seoul("30T10:15:00")) && !ticks.came_due(seoul("30T10:29:59")));
+        assert!(!ticks.came_due(seoul("30T10:15:00.1")) && !ticks.came_due(seoul("30T10:29:59")));
         assert!(ticks.came_due(seoul("31T22:10:00")));
         assert!(!ticks.came_due(seoul("31T22:10:01")));
     }

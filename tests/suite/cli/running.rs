@@ -47,6 +47,11 @@ impl Running {
         text.lines().take(count).map(str::to_owned).collect()
     }
 
+    /// What it has said on stderr until now.
+    pub fn said(&self) -> String {
+        read(&self.err)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
