@@ -106,7 +106,8 @@ pub struct Attempt {
     pub idempotency_key: String,
     pub request: FrozenRequest,
     pub billing_key_id: BillingKeyId,
-    pub billing_key: BillingKey,
+    /// `None`: deleted since. It can still be looked up, and is never sent again.
+    pub billing_key: Option<BillingKey>,
     pub channel_key: Option<String>,
     pub pg_provider: Option<String>,
     /// When the attempt was first committed, by the database's clock.

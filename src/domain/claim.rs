@@ -247,7 +247,7 @@ fn attempt(
         idempotency_key: format!("{}-{number}", facts.payment_id),
         request: (with.freeze)(&order),
         billing_key_id: key.id.clone(),
-        billing_key: key.key.clone(),
+        billing_key: Some(key.key.clone()),
         channel_key,
         pg_provider: key.pg_provider.clone(),
         started_at: facts.now,

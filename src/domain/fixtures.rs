@@ -144,7 +144,7 @@ pub fn attempt() -> Attempt {
         idempotency_key: "rn00-1".to_owned(),
         request: FrozenRequest { body: "{}".to_owned(), hash: String::new() },
         billing_key_id: "bk_1".into(),
-        billing_key: key(),
+        billing_key: Some(key()),
         channel_key: Some("channel-1".to_owned()),
         pg_provider: Some("TOSSPAYMENTS".to_owned()),
         started_at: now(),

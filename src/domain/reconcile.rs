@@ -189,6 +189,7 @@ pub fn compare(payment: Option<&Payment>, known: &KnownPayment, policy: &Policy)
         Some(recorded) if recorded.verified => recorded_as(payment, recorded, known),
         // Recorded as not in order: a person was told then.
         Some(_) => Standing::Agreed,
+        None if is_unread(payment) => Standing::Unknown("what the gateway says of it cannot be read by this version"),
         None if took_money(payment) => unrecorded(payment, known, policy),
         None => Standing::Agreed,
     }
@@ -197,7 +198,8 @@ pub fn compare(payment: Option<&Payment>, known: &KnownPayment, policy: &Policy)
 /// Whether this database has forgotten that it asked for a payment: every attempt is committed before it is sent and
 /// never deleted, so money under a name that only this installation can derive, without its attempt, means lost commits.
 pub fn is_forgotten(payment: &Payment, known: &KnownPayment, policy: &Policy) -> bool {
-    if !took_money(payment) || known.recorded.is_some() || known.attempted {
+    let may_be_paid = took_money(payment) || is_unread(payment);
+    if !may_be_paid || known.recorded.is_some() || known.attempted {
         return false;
     }
     match (&known.renewal, &known.subscription) {
@@ -226,6 +228,11 @@ fn took_money(payment: &Payment) -> bool {
     matches!(payment.status, PaymentStatus::Paid | PaymentStatus::PartialCancelled | PaymentStatus::Cancelled)
 }
 
+/// Nobody can tell from it whether money was taken.
+fn is_unread(payment: &Payment) -> bool {
+    matches!(payment.status, PaymentStatus::Other(_))
+}
+
 fn recorded_as(payment: &Payment, recorded: &RecordedPayment, known: &KnownPayment) -> Standing {
     let refunded = known.renewal.as_ref().is_some_and(|renewal| renewal.state == State::Refunded);
     match payment.status {
@@ -252,10 +259,9 @@ fn unrecorded(payment: &Payment, known: &KnownPayment, policy: &Policy) -> Stand
     if let Some(renewal) = &known.renewal {
         return match renewal.state {
             State::Paid | State::Refunded => Standing::Differs(Difference::PaidBeside),
-            State::Charging | State::Unknown => Standing::Open(renewal.id),
-            State::Due | State::Failed | State::Canceled | State::Lapsed | State::Review => {
-                Standing::Adopt { renewal: renewal.clone(), series }
-            }
+            State::Charging | State::Unknown if by_name.is_some() => Standing::Open(renewal.id),
+            // An unsettled claim under another name does not explain this one.
+            _ => Standing::Adopt { renewal: renewal.clone(), series },
         };
     }
     let Some(subscription) = &known.subscription else {

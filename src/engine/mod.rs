@@ -82,7 +82,7 @@ pub enum RunError {
     /// The gateway's clock and the database's are too far apart to know what is due.
     #[error("the gateway's clock is {seconds} s ahead of the database's: nothing is charged until they agree")]
     ClockSkew { seconds: i64 },
-    /// The gateway could not list its payments: nothing can be compared.
+    /// The gateway could not list its payments: whether this database is whole is not known.
     #[error("the payments at the gateway cannot be compared with the database's: {0}")]
     Gateway(#[from] GatewayError),
     /// A step that the state machine does not know: a bug, or a row edited by hand.

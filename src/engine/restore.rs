@@ -8,14 +8,15 @@
 //! Two runs at once do not suspect each other: the listing is read first and the database after it, and whatever the
 //! listing shows was committed before it was sent. An approval that comes late has its attempt here.
 
+use super::reconcile::listing::{LISTED_MAX, PAGE_SIZE};
 use super::reconcile::report::ReconcileReport;
-use super::reconcile::{LIST_TRIES, PAGE_SIZE};
 use super::run::Run;
 use super::{Engine, RunError};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::domain::payment::Payment;
-use crate::domain::reconcile::{is_forgotten, is_ours};
+use crate::domain::reconcile::is_forgotten;
+use crate::gateway::GatewayError;
 use crate::store::{Paused, Switch};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -32,8 +33,8 @@ const LADDER: TimeDelta = TimeDelta::days(30);
 /// Runs read to find the latest that compared.
 const RUNS_READ: u32 = 50;
 
-/// Pages compared at most: ten thousand payments since the last run, most of them not ours.
-const PAGES_MAX: u32 = 50;
+/// Pages compared at most: as many payments as the gateway lists of one range, most of them not ours.
+const PAGES_MAX: u32 = LISTED_MAX / PAGE_SIZE;
 
 /// Subscriptions named in the switch's reason; the event names more.
 const NAMED_MAX: usize = 20;
@@ -44,25 +45,28 @@ pub(super) const BY: &str = "renewd";
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
 
+/// Why a run charges nobody that could not ask the gateway what it took.
+pub(super) fn not_compared(why: &GatewayError) -> String {
+    format!(
+        "the gateway could not list its payments ({why}), so nobody knows whether this database forgot any, as one that is put back from a backup does: nothing was charged, and the next run asks again"
+    )
+}
+
 impl Engine {
     /// One listing of what the gateway made since the last run. Holds all charging if this database has forgotten any of it.
     ///
     /// # Errors
-    /// [`RunError`] for a database that fails, and for a gateway that fails once a restore is suspected. One that does not
-    /// list at all only costs this early notice: no charge depends on it.
+    /// [`RunError::Store`] for a database that fails; [`RunError::Gateway`] for a gateway that does not list, after which
+    /// nothing may be charged.
     pub(super) async fn compare_with_gateway(&self, run: &Run) -> Result<(), RunError> {
         if run.is_stopping() {
             return Ok(());
         }
         let (since, now) = (self.compared_until(run).await?, self.store.now().await?);
-        match self.forgotten(since, now).await {
-            Ok(None) => {}
-            Ok(Some(0)) => run.report.compared(),
-            Ok(Some(forgotten)) => self.hold(run, (since, now), forgotten).await?,
-            Err(RunError::Gateway(why)) => {
-                tracing::warn!(run.id = %run.id, "not compared with the gateway's payments: {why}; the next run does it");
-            }
-            Err(failed) => return Err(failed),
+        match self.forgotten(since, now).await? {
+            None => {}
+            Some(0) => run.report.compared(),
+            Some(forgotten) => self.hold(run, (since, now), forgotten).await?,
         }
         Ok(())
     }
@@ -84,8 +88,8 @@ impl Engine {
     /// How many payments of the first page that has any were forgotten here; `None` if there are too many to compare.
     async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<usize>, RunError> {
         for number in 0..PAGES_MAX {
-            let page = self.list((from, until), number, LIST_TRIES).await?;
-            let ours: Vec<_> = page.items.into_iter().filter(is_ours).collect();
+            let page = self.list((from, until), number).await?;
+            let ours = self.ours_among(page.items).await;
             if !ours.is_empty() {
                 let known = self.known(&ours).await?;
                 let is_lost = |payment: &&Payment| {
@@ -120,8 +124,10 @@ impl Engine {
         run.suspect_restore();
         let before = self.store.switch().await?.paused;
         let next = format!("Cancellations made since {since} may be lost: enter them again, then `renewd resume`");
-        // First of all: whatever fails after this, nothing is charged.
-        self.pause(now, &format!("{what} {next}"), before.as_ref()).await?;
+        // First of all, and told first: whatever fails after this, nothing is charged, and somebody knows why.
+        let reason = format!("{what} {next}");
+        self.store.tell(&[self.suspicion(run, "held", json!({ "severity": "critical", "reason": reason }))]).await?;
+        self.pause(now, &reason, before.as_ref()).await?;
         let mut report = ReconcileReport::new(run, (since - LADDER, now), self.started(run));
         self.reconcile_range(run, (since - LADDER, now), &mut report).await?;
         let mut names: Vec<&str> = report.adoptions.iter().map(|one| one.subscription_id.as_str()).collect();
@@ -137,7 +143,8 @@ impl Engine {
             report.findings.len(),
             report.payments_unknown,
         );
-        self.store.tell(&[self.suspicion(run, &reason, &report)]).await?;
+        let told = json!({ "severity": "warning", "reason": reason, "reconciled": report });
+        self.store.tell(&[self.suspicion(run, "reconciled", told)]).await?;
         self.pause(now, &reason, before.as_ref()).await?;
         // Reconciled whole: what is left over is told, and holds nothing a second time.
         if !run.is_stopping() {
@@ -157,7 +164,7 @@ impl Engine {
         Ok(self.store.set_switch(&Switch { paused: Some(paused) }).await?)
     }
 
-    fn suspicion(&self, run: &Run, reason: &str, report: &ReconcileReport) -> NewEvent {
+    fn suspicion(&self, run: &Run, what: &str, payload: serde_json::Value) -> NewEvent {
         let kind = EventKind::RestoreSuspected;
         NewEvent {
             id: EventId(self.new_id()),
@@ -165,8 +172,8 @@ impl Engine {
             subscription_id: None,
             renewal_id: None,
             attempt_id: None,
-            dedupe: format!("{}:{}", kind.as_str(), run.id),
-            payload: json!({ "severity": "critical", "reason": reason, "reconciled": report }),
+            dedupe: format!("{}:{}:{what}", kind.as_str(), run.id),
+            payload,
             created_at: self.now(run),
         }
     }

@@ -14,6 +14,7 @@
 use super::channel::Channels;
 use super::pace::Paces;
 use super::report::{Report, RunReport};
+use super::restore::not_compared;
 use super::{Engine, RunError};
 use crate::domain::ids::{RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
@@ -94,16 +95,23 @@ impl Engine {
     /// # Errors
     /// [`RunError`] when the run could not even be opened or closed. What it claimed is resolved by the next run.
     pub async fn run(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<RunReport, RunError> {
-        let run = self.open(request, shutdown).await?;
-        let ended = self.steps(&run).await;
+        let mut run = self.open(request, shutdown).await?;
+        let ended = self.steps(&mut run).await;
         self.close(&run, ended).await
     }
 
-    async fn steps(&self, run: &Run) -> Result<(), RunError> {
+    async fn steps(&self, run: &mut Run) -> Result<(), RunError> {
         self.probe(run).await?;
-        self.compare_with_gateway(run).await?;
+        let compared = self.compare_with_gateway(run).await;
+        // Not compared: this database may have forgotten who cancelled. Nothing is sent, but what was sent is looked up.
+        run.looks_only = compared.is_err();
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        match compared {
+            // Charging stops; what needs no charge goes on.
+            Err(RunError::Gateway(why)) => run.stop(not_compared(&why)),
+            compared => compared?,
+        }
         self.refund(run).await?;
         if run.shutdown.requested() {
             return Ok(());

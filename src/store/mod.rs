@@ -221,6 +221,8 @@ pub struct LateFacts {
     pub look_ups: u32,
     /// Since the renewal ended, or the series was retired.
     pub since: DateTime<Utc>,
+    /// When this look-up was due.
+    pub due_at: DateTime<Utc>,
     pub subscription_canceled: bool,
     /// The subscription is `active` or `past_due`, and still ends where the renewal's period starts.
     pub period_is_next: bool,

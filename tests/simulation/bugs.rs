@@ -305,7 +305,7 @@ fn as_ordered(attempt: &Attempt) -> Payment {
         total: Some(renewal.amount.minor()),
         cancelled: 0,
         currency: Some(renewal.amount.currency().code().to_owned()),
-        billing_key: Some(attempt.billing_key.clone()),
+        billing_key: attempt.billing_key.clone(),
         custom_data: Some(custom_data.to_text()),
         channel_type: Some(renewd::domain::payment::ChannelType::Live),
         channel_key: attempt.channel_key.clone(),

@@ -24,4 +24,5 @@ mod reconcile;
 mod simulation;
 mod stores;
 mod support;
+mod told;
 mod world;

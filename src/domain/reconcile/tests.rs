@@ -102,12 +102,22 @@ fn where_no_money_was_taken_there_is_nothing_to_adopt() {
 }
 
 #[test]
+fn what_cannot_be_read_is_never_taken_for_agreement() {
+    let unread = payment(PaymentStatus::Other("UNREADABLE".to_owned()));
+    assert!(matches!(compare(Some(&unread), &known(State::Due), &policy()), Standing::Unknown(_)));
+    assert!(matches!(compare(Some(&unread), &recorded(), &policy()), Standing::Differs(_)));
+    assert!(is_forgotten(&unread, &KnownPayment { attempted: false, ..known(State::Due) }, &policy()));
+}
+
+#[test]
 fn a_later_series_of_the_same_renewal_is_known_by_its_derivation() {
     let policy = policy();
     let name = payment_id::derive(&policy.payment_id_key, &policy.store_id, &"sub_1".into(), period_end(), 2);
     let later = Payment { id: name.0, ..payment(PaymentStatus::Paid) };
     let standing = compare(Some(&later), &known(State::Due), &policy);
     assert_eq!(standing, Standing::Adopt { renewal: renewal(State::Due), series: 2 });
+    let open = compare(Some(&later), &known(State::Unknown), &policy);
+    assert!(matches!(open, Standing::Adopt { series: 2, .. }), "the claim is of another name: {open:?}");
     let squatted = Payment { id: "rn00".to_owned(), ..later };
     assert!(matches!(compare(Some(&squatted), &known(State::Due), &policy), Standing::Unknown(_)));
 }

@@ -7,29 +7,19 @@
 
 mod adopt;
 mod confirm;
+pub(super) mod listing;
 pub mod report;
 
-use super::backoff::Intervals;
 use super::run::{Run, RunRequest};
 use super::{Engine, RunError};
 use crate::domain::ids::PaymentId;
-use crate::domain::reconcile::is_ours;
-use crate::gateway::{GatewayError, PaymentPage, PaymentRange};
+use crate::gateway::PaymentPage;
 use crate::shutdown::Shutdown;
 use crate::store::ClosedRun;
 use chrono::{DateTime, TimeDelta, Utc};
+use listing::{LISTED_MAX, PAGE_SIZE};
 use report::ReconcileReport;
 use std::collections::HashSet;
-use std::time::Duration;
-
-/// Payments asked for at once: a page of them stays well below the largest body that is read.
-pub(super) const PAGE_SIZE: u32 = 200;
-
-/// The gateway lists no more payments of one range than this.
-const LISTED_MAX: u64 = 60_000;
-
-/// A listing that gets no answer is asked for this often.
-pub(super) const LIST_TRIES: u32 = 4;
 
 /// What to reconcile.
 #[derive(Clone, Debug)]
@@ -89,8 +79,8 @@ impl Engine {
             if run.is_stopping() {
                 return Ok(());
             }
-            let first = self.list((from, until), 0, LIST_TRIES).await?;
-            if first.total > LISTED_MAX && until - from > TimeDelta::seconds(1) {
+            let first = self.list((from, until), 0).await?;
+            if first.total > u64::from(LISTED_MAX) && until - from > TimeDelta::seconds(1) {
                 let middle = from + (until - from) / 2;
                 // The earlier half first: a subscription's periods are settled in their order.
                 windows.push((middle, until));
@@ -109,45 +99,23 @@ impl Engine {
         first: PaymentPage,
         report: &mut ReconcileReport,
     ) -> Result<(), RunError> {
-        let pages = u32::try_from(first.total.min(LISTED_MAX).div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX);
+        let pages = u32::try_from(first.total).unwrap_or(u32::MAX).min(LISTED_MAX).div_ceil(PAGE_SIZE);
         report.listed += first.total;
         let mut handled: HashSet<PaymentId> = HashSet::new();
         let mut page = first;
         for number in 1..=pages {
-            let ours: Vec<_> = page.items.into_iter().filter(is_ours).collect();
+            let ours = self.ours_among(page.items).await;
             report.ours += ours.len() as u64;
             handled.extend(ours.iter().map(|payment| PaymentId(payment.id.clone())));
             self.settle_listed(run, ours, report).await?;
             if number == pages || run.is_stopping() {
                 break;
             }
-            page = self.list((from, until), number, LIST_TRIES).await?;
+            page = self.list((from, until), number).await?;
         }
         if run.is_stopping() {
             return Ok(());
         }
         self.confirm_recorded(run, (from, until), &handled, report).await
-    }
-
-    /// One page of the gateway's payments by the time they were made, asked for `tries_max` times where there is no answer.
-    pub(super) async fn list(
-        &self,
-        (from, until): (DateTime<Utc>, DateTime<Utc>),
-        page: u32,
-        tries_max: u32,
-    ) -> Result<PaymentPage, GatewayError> {
-        let range = PaymentRange { from, until, page, page_size: PAGE_SIZE };
-        let mut waits = Intervals::new(Duration::from_secs(1), Duration::from_secs(8));
-        let mut tries = 1;
-        loop {
-            match self.gateway.payments(&range).await {
-                Err(GatewayError::NoAnswer(why)) if tries < tries_max => {
-                    tracing::warn!("the gateway did not list its payments ({why}): asking again");
-                    self.clock.sleep(waits.next(&*self.chance)).await;
-                    tries += 1;
-                }
-                answer => return answer,
-            }
-        }
     }
 }

@@ -92,16 +92,18 @@ impl PortOne {
     }
 
     async fn send(&self, attempt: &Attempt) -> Answer {
-        let body = match request::charge_bytes(&attempt.request, &attempt.billing_key) {
+        let refused = |message: String| Answer::Refused { kind: "CHANGED_REQUEST".to_owned(), message };
+        let Some(key) = &attempt.billing_key else { return refused("its billing key was deleted".to_owned()) };
+        let body = match request::charge_bytes(&attempt.request, key) {
             Ok(body) => body,
-            Err(err) => return Answer::Refused { kind: "CHANGED_REQUEST".to_owned(), message: err.to_string() },
+            Err(err) => return refused(err.to_string()),
         };
         let id = attempt.renewal.payment_id.as_str();
         let received = match self.http.url(&["payments", id, "billing-key"]) {
             Ok(url) => self.http.exchange(self.http.post(url, &attempt.idempotency_key, body)).await,
             Err(silence) => Err(silence),
         };
-        let hide = [self.settings.api_secret.expose_secret(), attempt.billing_key.expose()];
+        let hide = [self.settings.api_secret.expose_secret(), key.expose()];
         match received {
             Ok(received) => map::charge_answer(&heard(&received, &hide), self.http.gateway_now()),
             Err(Silence::NotSent(why)) => Answer::NotSent { why },

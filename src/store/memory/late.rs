@@ -2,13 +2,13 @@
 
 use super::MemoryStore;
 use super::open::attempt_facts;
-use super::rows::{Renewal, Retired, Seen};
+use super::rows::{Attempt, Renewal, Retired, Seen};
 use super::settle::{guards, write};
 use super::tables::Tables;
 use crate::domain::ids::{PaymentId, RenewalId};
 use crate::domain::renewal::State;
 use crate::domain::settlement::PaymentRecord;
-use crate::store::rows::late::{LateRow, LookedOut, found, judge};
+use crate::store::rows::late::{LateRow, LookedOut, found, judge, read};
 use crate::store::rows::money::PaymentOut;
 use crate::store::{LateChange, LateFacts, StoreError};
 use chrono::{DateTime, Utc};
@@ -49,25 +49,34 @@ impl<'t> Wanted<'t> {
 
     /// With the last attempt that was made under the payment id.
     fn read(self, tables: &Tables, now: DateTime<Utc>) -> Option<LateRow> {
+        let attempt = attempt_facts(tables, tables.whole(self.last_attempt(tables)?)?, now);
+        let Self { retired, look_ups: late_look_ups, since, due_at, .. } = self;
+        Some(LateRow { attempt, retired, late_look_ups, since, due_at })
+    }
+
+    fn last_attempt(&self, tables: &'t Tables) -> Option<&'t Attempt> {
         let attempts = tables.attempts_of(self.renewal_id);
-        let last = attempts.filter(|attempt| attempt.payment_id == *self.payment_id).last()?;
-        let attempt = attempt_facts(tables, tables.whole(last)?, now);
-        Some(LateRow { attempt, retired: self.retired, late_look_ups: self.look_ups, since: self.since })
+        attempts.filter(|attempt| attempt.payment_id == *self.payment_id).last()
     }
 }
 
 pub(super) fn late_facts(store: &MemoryStore, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
     let rows_max = rows_max as usize;
-    store.read(|tables, now| {
-        let is_open = |one: &Wanted<'_>| !tables.refunds.has(one.payment_id);
-        let ended = tables.renewals().iter().filter_map(Wanted::ended).filter(is_open);
-        let given_up = tables.retired.iter().filter_map(Wanted::given_up).filter(is_open);
-        let (ended, given_up) = (first(ended, now, rows_max), first(given_up, now, rows_max));
-        let mut all: Vec<_> = ended.into_iter().chain(given_up).collect();
-        all.sort_by_key(|one| (one.due_at, one.renewal_id));
-        let rows = all.into_iter().filter_map(|one| one.read(tables, now)).take(rows_max);
-        Ok(rows.filter_map(LateRow::into_facts).collect())
+    store.write(|tables, now| {
+        let (readable, unreadable) = read(due(tables, rows_max, now))?;
+        unreadable.iter().try_for_each(|one| look_again(tables, one, now))?;
+        Ok(readable)
     })
+}
+
+fn due(tables: &Tables, rows_max: usize, now: DateTime<Utc>) -> Vec<LateRow> {
+    let is_open = |one: &Wanted<'_>| !tables.refunds.has(one.payment_id) && one.last_attempt(tables).is_some();
+    let ended = tables.renewals().iter().filter_map(Wanted::ended).filter(is_open);
+    let given_up = tables.retired.iter().filter_map(Wanted::given_up).filter(is_open);
+    let (ended, given_up) = (first(ended, now, rows_max), first(given_up, now, rows_max));
+    let mut all: Vec<_> = ended.into_iter().chain(given_up).collect();
+    all.sort_by_key(|one| (one.due_at, one.renewal_id));
+    all.into_iter().filter_map(|one| one.read(tables, now)).take(rows_max).collect()
 }
 
 /// Those that are due, the longest waiting first.
@@ -90,14 +99,19 @@ pub(super) fn record_late(store: &MemoryStore, changes: &[LateChange]) -> Result
 
 /// Nothing turned up (or, with no next time, nothing more is expected): when to look again.
 fn look_again(tables: &mut Tables, one: &LookedOut, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let is_as_read = |next: Option<DateTime<Utc>>| one.due_at.is_none() || next == one.due_at;
     if one.retired {
         tables.retired.change(&one.payment_id.as_str().into(), |row| {
+            if !is_as_read(row.next_look_up_at) {
+                return;
+            }
             row.next_look_up_at = one.next_look_up_at;
             row.look_ups += 1;
         });
         return Ok(());
     }
-    if !tables.renewals().get(&one.renewal_id).is_some_and(|row| row.state == one.from_state) {
+    let is_still = |row: &Renewal| row.state.as_str() == one.from_state && is_as_read(row.next_look_up_at);
+    if !tables.renewals().get(&one.renewal_id).is_some_and(is_still) {
         return Ok(());
     }
     tables.change_renewal(one.renewal_id, |row| {

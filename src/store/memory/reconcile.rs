@@ -4,7 +4,7 @@ use super::MemoryStore;
 use super::rows::{Attempt, Renewal, Retired, Seen};
 use super::tables::Tables;
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, BillingKeyId, PaymentId, RunId};
+use crate::domain::ids::{AttemptId, BillingKeyId, PaymentId, RenewalId, RunId};
 use crate::domain::reconcile::{
     FoundPayment, KnownPayment, KnownRenewal, KnownSubscription, RecordedPayment, WantedPayment,
 };
@@ -12,6 +12,7 @@ use crate::domain::renewal::State;
 use crate::store::rows::found::FoundOut;
 use crate::store::{RecordedPage, StoreError};
 use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn known_payments(store: &MemoryStore, wanted: &[WantedPayment]) -> Result<Vec<KnownPayment>, StoreError> {
     store.read(|tables, _| Ok(wanted.iter().map(|wanted| known(tables, wanted)).collect()))
@@ -96,13 +97,14 @@ pub(super) fn recorded_payments(
 
 pub(super) fn wake(store: &MemoryStore, run: RunId, found: &[FoundPayment], seen_by: &str) -> Result<(), StoreError> {
     store.write(|tables, now| {
+        let numbers = free_numbers(tables, found);
         for one in found {
             let row = FoundOut::new(run, one, seen_by);
             tables.add_observation(Seen { payment: row.seen.clone(), recorded_at: now });
             let Some(renewal) = tables.renewals().get(&one.renewal_id).filter(|row| waits(row)).cloned() else {
                 continue;
             };
-            let added = bring_back(tables, &renewal, one, &row, now)?;
+            let added = bring_back(tables, &renewal, (one, &row, numbers.get(&one.record.payment_id)), now)?;
             let payment_id = &one.record.payment_id;
             let is_current = renewal.payment_id == *payment_id;
             if !is_current {
@@ -122,27 +124,45 @@ fn waits(row: &Renewal) -> bool {
     matches!(row.state, State::Due | State::Unknown | State::Failed | State::Canceled | State::Lapsed | State::Review)
 }
 
+/// The numbers of the attempts that are brought back: one that another attempt took since, or that another payment of
+/// these takes, is not taken twice.
+fn free_numbers(tables: &Tables, found: &[FoundPayment]) -> BTreeMap<PaymentId, u32> {
+    let mut of_renewals: BTreeMap<RenewalId, BTreeMap<&PaymentId, u32>> = BTreeMap::new();
+    for one in found {
+        let Some(lost) = &one.lost_attempt else { continue };
+        of_renewals.entry(one.renewal_id).or_default().insert(&one.record.payment_id, lost.number);
+    }
+    let mut free = BTreeMap::new();
+    for (renewal_id, wanted) in of_renewals {
+        let mut taken: BTreeSet<u32> = tables.attempts_of(renewal_id).map(|attempt| attempt.number).collect();
+        let mut last = taken.iter().chain(wanted.values()).max().copied().unwrap_or_default();
+        for (payment_id, number) in wanted {
+            let number = if taken.insert(number) {
+                number
+            } else {
+                last += 1;
+                last
+            };
+            free.insert(payment_id.clone(), number);
+        }
+    }
+    free
+}
+
 /// Adds the lost attempt; `false` if none is.
 fn bring_back(
     tables: &mut Tables,
     renewal: &Renewal,
-    found: &FoundPayment,
-    row: &FoundOut<'_>,
+    (found, row, number): (&FoundPayment, &FoundOut<'_>, Option<&u32>),
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let Some(lost) = &found.lost_attempt else { return Ok(false) };
-    let numbers: Vec<u32> = tables.attempts_of(renewal.id).map(|attempt| attempt.number).collect();
-    // A number that another attempt took since is not taken twice.
-    let number = match numbers.contains(&lost.number) {
-        true => numbers.iter().max().map_or(1, |last| last + 1),
-        false => lost.number,
-    };
+    let (Some(lost), Some(number)) = (&found.lost_attempt, number) else { return Ok(false) };
     let payment_id = found.record.payment_id.clone();
     tables.add_attempt(Attempt {
         id: lost.id,
         renewal_id: renewal.id,
         run_id: row.run_id,
-        number,
+        number: *number,
         idempotency_key: format!("{payment_id}-{number}"),
         payment_id,
         series: found.series,

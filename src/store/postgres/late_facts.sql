@@ -1,5 +1,5 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
--- that payment id. What is being given back is looked up by its refund.
+-- that payment id; under an id without any there is nothing to look up. What is being given back is looked up by its refund.
 -- $1 now or NULL, $2 at most
 WITH clock AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
@@ -10,6 +10,7 @@ wanted AS (
     FROM renewals r
     WHERE r.next_look_up_at <= (SELECT now FROM clock)
         AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
+        AND EXISTS (SELECT FROM attempts t WHERE t.renewal_id = r.id AND t.payment_id = r.payment_id)
         AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = r.payment_id)
     ORDER BY r.next_look_up_at, r.id
     LIMIT $2::bigint)
@@ -17,6 +18,7 @@ wanted AS (
     (SELECT p.renewal_id, p.payment_id, true, p.look_ups, p.retired_at, p.next_look_up_at
     FROM retired_payments p
     WHERE p.next_look_up_at <= (SELECT now FROM clock)
+        AND EXISTS (SELECT FROM attempts t WHERE t.renewal_id = p.renewal_id AND t.payment_id = p.payment_id)
         AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = p.payment_id)
     ORDER BY p.next_look_up_at
     LIMIT $2::bigint)
@@ -36,7 +38,7 @@ SELECT (SELECT now FROM clock) AS now, r.id::text AS renewal_id, r.subscription_
     coalesce((
         SELECT json_agg(b.billing_key ORDER BY b.created_at DESC, b.id DESC)
         FROM billing_keys b WHERE b.customer_id = r.customer_id), '[]') AS keys,
-    w.retired, w.look_ups AS late_look_ups, w.since
+    w.retired, w.look_ups AS late_look_ups, w.since, w.next_look_up_at AS due_at
 FROM wanted w
 JOIN renewals r ON r.id = w.id
 JOIN subscriptions s ON s.id = r.subscription_id

@@ -25,15 +25,23 @@ kept AS (
     FROM found f
     ON CONFLICT DO NOTHING
 ),
--- A number that another attempt took since is not taken twice.
-numbered AS (
-    SELECT f.*, w.id AS waiting_id, CASE
-        WHEN EXISTS (SELECT FROM attempts a WHERE a.renewal_id = w.id AND a.number = f.number)
-        THEN (SELECT max(a.number) + 1 FROM attempts a WHERE a.renewal_id = w.id)
-        ELSE f.number END AS free_number
+-- A number that another attempt took since, or that another payment of these takes, is not taken twice.
+lost AS (
+    SELECT f.*, w.id AS waiting_id,
+        EXISTS (SELECT FROM attempts a WHERE a.renewal_id = w.id AND a.number = f.number)
+            OR row_number() OVER (PARTITION BY w.id, f.number ORDER BY f.payment_id) > 1 AS is_taken
     FROM found f
     JOIN waiting w ON w.id = f.found_renewal_id
     WHERE f.attempt_id IS NOT NULL
+),
+numbered AS (
+    SELECT l.*, CASE WHEN l.is_taken
+        THEN greatest(
+                (SELECT max(a.number) FROM attempts a WHERE a.renewal_id = l.waiting_id),
+                max(l.number) OVER (PARTITION BY l.waiting_id))
+            + row_number() OVER (PARTITION BY l.waiting_id, l.is_taken ORDER BY l.payment_id)
+        ELSE l.number END AS free_number
+    FROM lost l
 ),
 added AS (
     INSERT INTO attempts (id, renewal_id, run_id, number, payment_id, series, idempotency_key, billing_key_id,

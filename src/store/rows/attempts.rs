@@ -97,7 +97,7 @@ impl AttemptFacts {
             number: u32::try_from(self.number).map_err(|_| "its number is out of range")?,
             idempotency_key: self.idempotency_key,
             request: FrozenRequest { body: self.request_body, hash: self.request_hash },
-            billing_key: self.billing_key.map(BillingKey::new).ok_or("its billing key was deleted")?,
+            billing_key: self.billing_key.map(BillingKey::new),
             billing_key_id: BillingKeyId(self.billing_key_id),
             channel_key: self.channel_key,
             pg_provider: self.pg_provider,

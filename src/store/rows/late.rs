@@ -7,8 +7,8 @@ use super::writes::Writes;
 use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::domain::settlement::{PaymentRecord, Settlement};
-use crate::store::{LateChange, LateFacts};
-use chrono::{DateTime, Utc};
+use crate::store::{LateChange, LateFacts, StoreError};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,45 +20,89 @@ pub struct LateRow {
     pub retired: bool,
     pub late_look_ups: i64,
     pub since: DateTime<Utc>,
+    pub due_at: DateTime<Utc>,
 }
 
 impl LateRow {
-    /// `None`, and a warning, for one that cannot be read: it is passed over, for it ended, and nothing will be charged
-    /// for it.
-    pub fn into_facts(self) -> Option<LateFacts> {
-        let Self { attempt, retired, late_look_ups, since } = self;
-        let renewal = attempt.renewal_id.clone();
+    /// One that cannot be read ended all the same, and nothing will be charged for it: it is put off, and told in the log,
+    /// so that it holds up nobody else.
+    ///
+    /// # Errors
+    /// What to write about a row that cannot be read; [`StoreError::Row`] where not even its renewal's id can be.
+    fn into_facts(self) -> Result<Result<LateFacts, LookedOut>, StoreError> {
+        let Self { attempt, retired, late_look_ups, since, due_at } = self;
+        let renewal_id = attempt.renewal_id()?;
         let subscription_id = SubscriptionId(attempt.subscription_id.clone());
         let payment_id = PaymentId(attempt.payment_id.clone());
         let (subscription_canceled, period_is_next) = (attempt.cancel_at_period_end, attempt.period_is_next);
-        let state = State::parse(&attempt.state);
+        let state = attempt.state.clone();
         let (epoch, now) = (attempt.lease_epoch, attempt.now);
-        let unreadable = |problem: String| {
-            tracing::warn!(renewal.id = %renewal, %problem, "a late look-up is not possible: the row cannot be read");
+        let read = State::parse(&state).ok_or_else(|| format!("its state is \"{state}\""));
+        let read = read.and_then(|known| attempt.into_attempt(epoch, now).map(|attempt| (known, attempt)));
+        let (state, attempt) = match read {
+            Ok(read) => read,
+            Err(problem) => {
+                tracing::error!(
+                    renewal.id = %renewal_id, payment.id = %payment_id,
+                    "payment {payment_id} cannot be looked up ({problem}): if money turns up late under it, only \
+                     `renewd reconcile` tells; mend the row of renewal {renewal_id}"
+                );
+                let next_look_up_at = Some(now + PUT_OFF);
+                let payment_id = payment_id.0;
+                return Ok(Err(LookedOut {
+                    renewal_id,
+                    payment_id,
+                    from_state: state,
+                    retired,
+                    due_at: Some(due_at),
+                    next_look_up_at,
+                }));
+            }
         };
-        let attempt = attempt.into_attempt(epoch, now).map_err(unreadable).ok()?;
-        Some(LateFacts {
-            renewal_id: attempt.renewal.id,
+        Ok(Ok(LateFacts {
+            renewal_id,
             subscription_id,
-            state: state?,
+            state,
             payment_id,
             retired,
             look_ups: u32::try_from(late_look_ups).unwrap_or(u32::MAX),
             since,
+            due_at,
             subscription_canceled,
             period_is_next,
             attempt,
-        })
+        }))
     }
 }
+
+/// What can be looked up, and what is to be put off.
+///
+/// # Errors
+/// [`StoreError::Row`] where not even a renewal's id can be read.
+pub fn read(rows: Vec<LateRow>) -> Result<(Vec<LateFacts>, Vec<LookedOut>), StoreError> {
+    let (mut readable, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match row.into_facts()? {
+            Ok(facts) => readable.push(facts),
+            Err(put_off) => unreadable.push(put_off),
+        }
+    }
+    Ok((readable, unreadable))
+}
+
+/// A row that cannot be read is tried again after this: somebody may have mended it.
+const PUT_OFF: TimeDelta = TimeDelta::days(1);
 
 /// When to look again, or never.
 #[derive(Serialize)]
 pub struct LookedOut {
     pub renewal_id: RenewalId,
     pub payment_id: String,
-    pub from_state: State,
+    pub from_state: String,
     pub retired: bool,
+    /// Only if it is still due as it was read: a payment that was found since is not put off. `None`: whatever it says.
+    #[serde(serialize_with = "as_stamp_opt")]
+    pub due_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "as_stamp_opt")]
     pub next_look_up_at: Option<DateTime<Utc>>,
 }
@@ -68,8 +112,9 @@ impl LookedOut {
         Self {
             renewal_id: facts.renewal_id,
             payment_id: facts.payment_id.0.clone(),
-            from_state: facts.state,
+            from_state: facts.state.as_str().to_owned(),
             retired: facts.retired,
+            due_at: Some(facts.due_at),
             next_look_up_at,
         }
     }
@@ -77,7 +122,8 @@ impl LookedOut {
     /// If the money came in under a payment id that was given up, that id needs no further look.
     fn given_up(payment: Option<&PaymentRecord>, renewal_id: RenewalId, from_state: State) -> Option<Self> {
         let payment_id = payment?.payment_id.0.clone();
-        Some(Self { renewal_id, payment_id, from_state, retired: true, next_look_up_at: None })
+        let from_state = from_state.as_str().to_owned();
+        Some(Self { renewal_id, payment_id, from_state, retired: true, due_at: None, next_look_up_at: None })
     }
 }
 

@@ -35,7 +35,7 @@ pub fn take(row: AttemptFacts, lease: TimeDelta, claims_max: u32) -> Result<Resu
     let renewal_id = row.renewal_id()?;
     let subscription = SubscriptionId(row.subscription_id.clone());
     let (now, cancel_at_period_end) = (row.now, row.cancel_at_period_end);
-    let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next;
+    let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next && row.billing_key.is_some();
     let lease_epoch = row.lease_epoch.saturating_add(1);
     let claims = row.unsettled_claims;
     let readable = row.into_attempt(lease_epoch, now + lease).map_err(|problem| (problem, None)).and_then(|attempt| {

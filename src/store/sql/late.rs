@@ -6,7 +6,7 @@ use super::session::{Lane, Step, Tx};
 use super::settle::{guards, write};
 use super::statement::{self, Param};
 use crate::domain::settlement::PaymentRecord;
-use crate::store::rows::late::{LateRow, found, judge};
+use crate::store::rows::late::{LateRow, found, judge, read};
 use crate::store::rows::money::PaymentOut;
 use crate::store::{LateChange, LateFacts, StoreError};
 use std::collections::BTreeMap;
@@ -28,7 +28,26 @@ impl Step for ReadLate {
 
 pub(super) async fn late_facts(store: &SqlStore, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
     let rows = store.perform(ReadLate { rows_max }).await?;
-    Ok(rows.into_iter().filter_map(LateRow::into_facts).collect())
+    let (readable, unreadable) = read(rows)?;
+    if !unreadable.is_empty() {
+        store.perform(PutOff { rows: bulk(&unreadable)? }).await?;
+    }
+    Ok(readable)
+}
+
+struct PutOff {
+    rows: Param,
+}
+
+impl Step for PutOff {
+    const NAME: &'static str = "putting off late look-ups that cannot be made";
+    const LANE: Lane = Lane::Settle;
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let now = tx.now_param().await?;
+        tx.execute(&statement::LATE_LOOK_AGAIN, &[self.rows.clone(), now]).await.map(|_| ())
+    }
 }
 
 struct RecordLate {

@@ -1,5 +1,5 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
--- that payment id. What is being given back is looked up by its refund.
+-- that payment id; under an id without any there is nothing to look up. What is being given back is looked up by its refund.
 -- $1 now, $2 at most
 WITH wanted AS (
     SELECT * FROM (
@@ -8,6 +8,7 @@ WITH wanted AS (
         FROM renewals r
         WHERE r.next_look_up_at <= $1 AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review')
             AND r.attempt_count > 0
+            AND EXISTS (SELECT 1 FROM attempts t WHERE t.renewal_id = r.id AND t.payment_id = r.payment_id)
             AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = r.payment_id)
         ORDER BY r.next_look_up_at, r.id
         LIMIT $2)
@@ -16,6 +17,7 @@ WITH wanted AS (
         SELECT p.renewal_id, p.payment_id, 1, p.look_ups, p.retired_at, p.next_look_up_at
         FROM retired_payments p
         WHERE p.next_look_up_at <= $1
+            AND EXISTS (SELECT 1 FROM attempts t WHERE t.renewal_id = p.renewal_id AND t.payment_id = p.payment_id)
             AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.payment_id = p.payment_id)
         ORDER BY p.next_look_up_at
         LIMIT $2)
@@ -32,7 +34,7 @@ SELECT $1 AS now, r.id AS renewal_id, r.subscription_id, r.customer_id, r.plan_i
         FROM (SELECT * FROM attempts WHERE renewal_id = r.id ORDER BY number) p) AS attempts,
     (SELECT json_group_array(b.billing_key)
         FROM (SELECT * FROM billing_keys WHERE customer_id = r.customer_id ORDER BY created_at DESC, id DESC) b) AS keys,
-    w.retired, w.look_ups AS late_look_ups, w.since
+    w.retired, w.look_ups AS late_look_ups, w.since, w.next_look_up_at AS due_at
 FROM wanted w
 JOIN renewals r ON r.id = w.id
 JOIN subscriptions s ON s.id = r.subscription_id

@@ -10,7 +10,7 @@ SELECT f.value ->> 'payment_id', f.value ->> 'renewal_id', f.value ->> 'status',
 FROM json_each($1) AS f
 WHERE true
 ON CONFLICT DO NOTHING;
--- A number that another attempt took since is not taken twice.
+-- A number that another attempt took since, or that another payment of these takes, is not taken twice.
 INSERT INTO attempts (id, renewal_id, run_id, number, payment_id, series, idempotency_key, billing_key_id,
     channel_key, pg_provider, request_body, request_hash, protocol_version, state, started_at, settled_at,
     transaction_id, note)
@@ -20,14 +20,22 @@ SELECT n.value ->> 'attempt_id', n.id, n.value ->> 'run_id', n.free_number, n.va
     n.value ->> 'protocol_version', n.value ->> 'attempt_state', n.value ->> 'started_at', $2,
     n.value ->> 'transaction_id', n.value ->> 'note'
 FROM (
-    SELECT f.value, r.id, CASE
-        WHEN EXISTS (SELECT 1 FROM attempts a WHERE a.renewal_id = r.id AND a.number = f.value ->> 'number')
-        THEN (SELECT max(a.number) + 1 FROM attempts a WHERE a.renewal_id = r.id)
-        ELSE f.value ->> 'number' END AS free_number
-    FROM json_each($1) AS f
-    JOIN renewals r ON r.id = f.value ->> 'found_renewal_id'
-    WHERE r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review')
-        AND f.value ->> 'attempt_id' IS NOT NULL
+    SELECT l.value, l.id, CASE WHEN l.is_taken
+        THEN max(
+                coalesce((SELECT max(a.number) FROM attempts a WHERE a.renewal_id = l.id), 0),
+                max(l.number) OVER (PARTITION BY l.id))
+            + row_number() OVER (PARTITION BY l.id, l.is_taken ORDER BY l.value ->> 'payment_id')
+        ELSE l.number END AS free_number
+    FROM (
+        SELECT f.value, r.id, f.value ->> 'number' AS number,
+            EXISTS (SELECT 1 FROM attempts a WHERE a.renewal_id = r.id AND a.number = f.value ->> 'number')
+                OR row_number() OVER (
+                    PARTITION BY r.id, f.value ->> 'number' ORDER BY f.value ->> 'payment_id') > 1 AS is_taken
+        FROM json_each($1) AS f
+        JOIN renewals r ON r.id = f.value ->> 'found_renewal_id'
+        WHERE r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review')
+            AND f.value ->> 'attempt_id' IS NOT NULL
+    ) l
 ) n
 WHERE true
 ON CONFLICT DO NOTHING;

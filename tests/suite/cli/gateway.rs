@@ -30,7 +30,7 @@ fn charges_all(stage: &Stage) {
 fn an_unreachable_gateway() {
     let mut stage = stage();
     stage.place.set("PORTONE_API_BASE", "http://127.0.0.1:9");
-    charges_nobody(&stage, &["the gateway could not be reached"]);
+    charges_nobody(&stage, &["the gateway could not list its payments", "Connection refused"]);
     stage.simulator.tell(&mut stage.place);
     charges_all(&stage);
 }

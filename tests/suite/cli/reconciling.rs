@@ -106,7 +106,7 @@ fn a_run_on_a_file_that_was_put_back_holds_until_it_is_resumed() {
     assert_eq!(held.code, Some(1), "{held:#?}");
     held.erred(&["restore_suspected", "sub_a", "renewd resume"]).money("nothing is charged twice");
     assert!(stage.place.at(LATER, &["status"]).ok().out.contains("charging is paused by renewd"));
-    assert_eq!(stage.place.count("events WHERE kind = 'restore.suspected'"), 1);
+    assert_eq!(stage.place.count("events WHERE kind = 'restore.suspected'"), 2, "held, and reconciled");
     assert_eq!(stage.simulator.charged().len(), 1, "sub_b waits");
     stage.place.at(LATER, &["resume", "--reason", "cancellations entered again"]).ok();
     assert_eq!(stage.run_again(&[])["paid"], 1);

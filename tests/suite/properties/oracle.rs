@@ -188,7 +188,7 @@ fn attempt() -> Attempt {
         idempotency_key: format!("{PAYMENT_ID}-1"),
         request: FrozenRequest { body: "{}".to_owned(), hash: String::new() },
         billing_key_id: "bk_1".into(),
-        billing_key: BillingKey::new(BILLING_KEY),
+        billing_key: Some(BillingKey::new(BILLING_KEY)),
         channel_key: None,
         pg_provider: None,
         started_at: now,

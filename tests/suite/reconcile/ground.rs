@@ -1,23 +1,18 @@
 //! Backups of a world's database, what a reconciliation is asked, and a gateway that tells other things than it did.
 
 use crate::support::postgres;
+use crate::told::Told;
 use crate::world::{On, World};
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
-use renewd::domain::ids::PaymentId;
-use renewd::domain::payment::{LookUp, Payment};
+use renewd::domain::payment::Payment;
 use renewd::engine::control;
 use renewd::engine::reconcile::ReconcileRequest;
 use renewd::engine::reconcile::report::ReconcileReport;
-use renewd::gateway::{
-    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
-};
+use renewd::gateway::{Gateway, PaymentPage};
 use renewd::shutdown::Shutdown;
-use renewd::store::Committed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// A copy of the database as it is now; its URL.
@@ -60,9 +55,17 @@ pub async fn paused(world: &World) -> Option<String> {
 
 /// How many observations of a payment there are, by whoever saw it.
 pub async fn observations(world: &World, on: On, payment_id: &str, seen_by: &str) -> i64 {
+    count(world, on, format!("observations WHERE payment_id = '{payment_id}' AND seen_by = '{seen_by}'")).await
+}
+
+/// How many events of a kind there are.
+pub async fn events(world: &World, on: On, kind: &str) -> i64 {
+    count(world, on, format!("events WHERE kind = '{kind}'")).await
+}
+
+async fn count(world: &World, on: On, what: String) -> i64 {
     let url = world.app.config.database.url.expose();
-    let sql = format!("SELECT count(*) FROM observations WHERE payment_id = '{payment_id}' AND seen_by = '{seen_by}'");
-    let sql = AssertSqlSafe(sql);
+    let sql = AssertSqlSafe(format!("SELECT count(*) FROM {what}"));
     match on {
         On::Postgres => {
             let mut connection = PgConnection::connect(url).await.unwrap();
@@ -98,83 +101,24 @@ pub async fn results(world: &World, subscriptions: &[&str]) -> Vec<String> {
     results
 }
 
-/// The gateway of a world, with some payments told otherwise.
-struct Told<F> {
-    gateway: Arc<dyn Gateway>,
-    otherwise: F,
-    /// Listings that are answered before none is any more.
-    listings: AtomicU32,
-    /// A listing of a longer time than this is said to hold more than can be listed.
-    lists_at_most: TimeDelta,
-}
-
 /// From now on the gateway tells each payment as `otherwise` makes it; the charges are the same.
 pub fn tell_otherwise(world: &mut World, otherwise: impl Fn(&mut Payment) + Send + Sync + 'static) {
-    let gateway = Arc::clone(&world.engine.gateway);
-    world.engine.gateway =
-        Arc::new(Told { gateway, otherwise, listings: AtomicU32::new(u32::MAX), lists_at_most: TimeDelta::MAX });
+    world.engine.gateway = Arc::new(Told { payment: Box::new(otherwise), ..Told::by(&world.engine.gateway) });
+}
+
+/// From now on listings show their pages so; look-ups are as ever.
+pub fn list_otherwise(world: &mut World, page: fn(&mut PaymentPage)) {
+    world.engine.gateway = Arc::new(Told { page, ..Told::by(&world.engine.gateway) });
 }
 
 /// As if this store took so many payments that no listing may be of a longer time.
 pub fn list_at_most(world: &mut World, time: TimeDelta) {
-    let gateway = Arc::clone(&world.engine.gateway);
-    let otherwise = |_: &mut Payment| {};
-    world.engine.gateway =
-        Arc::new(Told { gateway, otherwise, listings: AtomicU32::new(u32::MAX), lists_at_most: time });
+    world.engine.gateway = Arc::new(Told { lists_at_most: time, ..Told::by(&world.engine.gateway) });
 }
 
 /// After so many listings the gateway refuses to list; answers what undoes that.
 pub fn refuse_listings_after(world: &mut World, listings: u32) -> Arc<dyn Gateway> {
-    let gateway = Arc::clone(&world.engine.gateway);
-    let before = Arc::clone(&gateway);
-    world.engine.gateway = Arc::new(Told {
-        gateway,
-        otherwise: |_: &mut Payment| {},
-        listings: AtomicU32::new(listings),
-        lists_at_most: TimeDelta::MAX,
-    });
+    let before = Arc::clone(&world.engine.gateway);
+    world.engine.gateway = Arc::new(Told { listings: AtomicU32::new(listings), ..Told::by(&before) });
     before
-}
-
-#[async_trait]
-impl<F: Fn(&mut Payment) + Send + Sync> Gateway for Told<F> {
-    fn freeze(&self, order: &Order) -> FrozenRequest {
-        self.gateway.freeze(order)
-    }
-
-    async fn charge(&self, attempt: &Committed<Attempt>) -> Answer {
-        self.gateway.charge(attempt).await
-    }
-
-    async fn payment(&self, id: &PaymentId) -> LookUp {
-        let mut found = self.gateway.payment(id).await;
-        if let LookUp::Found(payment) = &mut found {
-            (self.otherwise)(payment);
-        }
-        found
-    }
-
-    async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError> {
-        if self.listings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() {
-            return Err(GatewayError::Unauthorized("no more".to_owned()));
-        }
-        let mut page = self.gateway.payments(range).await?;
-        page.items.iter_mut().for_each(&self.otherwise);
-        if range.until - range.from > self.lists_at_most {
-            page.total = 60_001;
-        }
-        Ok(page)
-    }
-
-    async fn cancel(&self, cancellation: &Cancellation) -> Result<CancellationStatus, GatewayError> {
-        self.gateway.cancel(cancellation).await
-    }
-
-    async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
-        self.gateway.billing_key(key).await
-    }
-
-    fn clock_skew(&self) -> Option<chrono::Duration> {
-        self.gateway.clock_skew()
-    }
 }

@@ -94,6 +94,17 @@ impl Ground {
         self.outside(&sql, |store| store.change_billing_key(id, change)).await
     }
 
+    /// As if by hand: a currency that nobody can read, in every renewal of this subscription.
+    pub async fn spoil_currency(&self, subscription: &str) {
+        let sql = format!("UPDATE renewals SET currency = 'won' WHERE subscription_id = '{subscription}'");
+        let change = |store: &MemoryStore| {
+            let rows = store.renewals();
+            let mut ids = rows.iter().filter(|row| row.subscription_id.as_str() == subscription).map(|row| row.id);
+            ids.try_for_each(|id| store.change_renewal(id, |row| row.currency = Some("won".to_owned())))
+        };
+        self.outside(&sql, change).await.unwrap();
+    }
+
     pub async fn remove_key(&self, id: &str) -> Done {
         self.outside(&format!("DELETE FROM billing_keys WHERE id = '{id}'"), |store| store.remove_billing_key(id)).await
     }

@@ -21,6 +21,7 @@ on_all!(
     what_is_found_under_another_name_is_looked_up_beside,
     what_is_claimed_or_paid_is_left_alone,
     a_number_that_is_taken_is_not_taken_twice,
+    two_payments_that_were_found_together_take_two_numbers,
     the_same_is_told_once,
 );
 
@@ -178,6 +179,23 @@ async fn a_number_that_is_taken_is_not_taken_twice(ground: Ground) {
     ground.wake(ground.run_id(), &[found(&ground, &attempt, Some(1))], "reconcile").await.unwrap();
     assert_eq!(ground.count("attempts", "number = 2 AND idempotency_key = 'rnnext-2'").await, 1);
     assert_eq!(ground.count("renewals", "attempt_count = 2").await, 1);
+}
+
+async fn two_payments_that_were_found_together_take_two_numbers(ground: Ground) {
+    let attempt = declined(&ground).await;
+    let named = |name: &str, number| {
+        let mut other = attempt.clone();
+        other.renewal.payment_id = name.into();
+        found(&ground, &other, Some(number))
+    };
+    let lost = [named("rn-b", 1), named("rn-c", 3), named("rn-a", 3), named("rn-d", 2)];
+    ground.wake(ground.run_id(), &lost, "reconcile").await.unwrap();
+    for (name, number) in [("rn-a", 3), ("rn-b", 4), ("rn-c", 5), ("rn-d", 2)] {
+        let condition = format!("payment_id = '{name}' AND number = {number} AND idempotency_key = '{name}-{number}'");
+        assert_eq!(ground.count("attempts", &condition).await, 1, "{condition}");
+    }
+    assert_eq!(ground.count("renewals", "attempt_count = 5").await, 1);
+    assert_eq!(ground.late_facts(9).await.unwrap().len(), 4);
 }
 
 async fn the_same_is_told_once(ground: Ground) {

@@ -4,15 +4,22 @@ use super::ground::{Ground, LEASE, now};
 use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::event::EventKind;
+use renewd::domain::ids::AttemptId;
+use renewd::domain::reconcile::{FoundPayment, LostAttempt};
 use renewd::domain::renewal::State;
 use renewd::store::{LateChange, Paused, Switch};
 
 on_all!(
     an_expired_lease_is_taken_over_as_the_same_attempt,
     whether_it_may_be_sent_again_is_told,
-    an_attempt_whose_key_is_gone_goes_to_a_person,
+    an_attempt_whose_key_is_gone_is_looked_up_and_never_sent,
+    an_attempt_that_cannot_be_read_goes_to_a_person,
     an_unknown_outcome_is_taken_over_when_it_is_due_and_remembers,
     what_ended_is_looked_up_late_until_it_is_over,
+    what_ended_is_looked_up_without_its_key,
+    a_row_that_cannot_be_read_holds_up_no_other_late_look_up,
+    an_id_without_an_attempt_holds_up_no_other_late_look_up,
+    a_payment_that_was_found_meanwhile_is_not_put_off,
     money_that_turns_up_late_is_recorded_once,
     a_sight_is_kept_once,
 );
@@ -53,10 +60,19 @@ async fn whether_it_may_be_sent_again_is_told(ground: Ground) {
     assert_eq!(told().await, [(false, true), (false, false)], "the kill switch is on: only looking is allowed");
 }
 
-async fn an_attempt_whose_key_is_gone_goes_to_a_person(ground: Ground) {
-    ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
+async fn an_attempt_whose_key_is_gone_is_looked_up_and_never_sent(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1"]).await;
     ground.claim_all().await;
     ground.rename_key("bk_sub_1", "bk_moved").await;
+    ground.pass(lease());
+    let taken = ground.take_over(9, LEASE, 3).await.unwrap();
+    assert_eq!((taken.len(), &taken[0].attempt.get().billing_key, taken[0].may_resend), (1, &None, false));
+}
+
+async fn an_attempt_that_cannot_be_read_goes_to_a_person(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
+    ground.claim_all().await;
+    ground.spoil_currency("sub_1").await;
     ground.pass(lease());
     let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     assert_eq!(taken.len(), 1, "one that cannot be read holds up nobody else");
@@ -105,9 +121,73 @@ async fn what_ended_is_looked_up_late_until_it_is_over(ground: Ground) {
     assert_eq!(ground.late_facts(9).await.unwrap().len(), 0);
     ground.pass(TimeDelta::hours(5));
     assert_eq!(ground.late_facts(9).await.unwrap()[0].look_ups, 1);
-    ground.record_late(&look(None)).await.unwrap();
+    let facts = ground.late_facts(9).await.unwrap();
+    let never = LateChange::LookAgain { facts: Box::new(facts[0].clone()), next_look_up_at: None };
+    ground.record_late(&[never]).await.unwrap();
     ground.pass(TimeDelta::days(400));
     assert_eq!(ground.late_facts(9).await.unwrap().len(), 0);
+}
+
+async fn what_ended_is_looked_up_without_its_key(ground: Ground) {
+    failed(&ground).await;
+    ground.rename_key("bk_sub_1", "bk_moved").await;
+    ground.pass(TimeDelta::hours(1));
+    let facts = ground.late_facts(9).await.unwrap();
+    assert_eq!((facts.len(), &facts[0].attempt.billing_key), (1, &None));
+}
+
+async fn a_row_that_cannot_be_read_holds_up_no_other_late_look_up(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1", "sub_2"]).await;
+    for attempt in ground.claim_all().await.attempts {
+        let attempt = attempt.get();
+        let mut settlement = ground.declined(attempt);
+        (settlement.state, settlement.next_attempt_at) = (State::Failed, None);
+        let minutes = if attempt.renewal.subscription_id.as_str() == "sub_1" { 1 } else { 2 };
+        settlement.next_look_up_at = Some(now() + TimeDelta::minutes(minutes));
+        ground.settle(&[settlement]).await.unwrap();
+    }
+    ground.spoil_currency("sub_1").await;
+    ground.pass(TimeDelta::hours(1));
+    assert_eq!(ground.late_facts(1).await.unwrap().len(), 0, "the page of one is the one that cannot be read");
+    let facts = ground.late_facts(1).await.unwrap();
+    assert_eq!(facts[0].subscription_id.as_str(), "sub_2");
+    ground.pass(TimeDelta::days(1));
+    assert_eq!(ground.count("renewals", "look_ups = 1").await, 1);
+    assert_eq!(ground.late_facts(9).await.unwrap().len(), 1);
+    assert_eq!(ground.count("renewals", "look_ups = 2").await, 1, "tried again every day");
+}
+
+async fn an_id_without_an_attempt_holds_up_no_other_late_look_up(ground: Ground) {
+    let attempt = failed(&ground).await;
+    let mut record = ground.paid(&attempt).payment.unwrap();
+    record.payment_id = "rn-of-nobody".into();
+    let mut found = FoundPayment { renewal_id: attempt.renewal.id, series: 8, record, lost_attempt: None };
+    ground.wake(ground.run_id(), std::slice::from_ref(&found), "reconcile").await.unwrap();
+    ground.pass(TimeDelta::minutes(1));
+    found.record.payment_id = "rn-attempted".into();
+    found.lost_attempt = Some(LostAttempt {
+        id: AttemptId(uuid::Uuid::from_u128(1)),
+        number: 2,
+        billing_key_id: attempt.billing_key_id,
+        channel_key: None,
+        started_at: now(),
+    });
+    ground.wake(ground.run_id(), &[found], "reconcile").await.unwrap();
+    let facts = ground.late_facts(1).await.unwrap();
+    assert_eq!((facts.len(), facts[0].payment_id.as_str()), (1, "rn-attempted"));
+}
+
+async fn a_payment_that_was_found_meanwhile_is_not_put_off(ground: Ground) {
+    let attempt = failed(&ground).await;
+    ground.pass(TimeDelta::hours(1));
+    let facts = ground.late_facts(9).await.unwrap();
+    ground.pass(TimeDelta::minutes(1));
+    let record = ground.paid(&attempt).payment.unwrap();
+    let found = FoundPayment { renewal_id: attempt.renewal.id, series: 0, record, lost_attempt: None };
+    ground.wake(ground.run_id(), &[found], "reconcile").await.unwrap();
+    let never = LateChange::LookAgain { facts: Box::new(facts[0].clone()), next_look_up_at: None };
+    ground.record_late(&[never]).await.unwrap();
+    assert_eq!(ground.late_facts(9).await.unwrap().len(), 1, "what was read before it says nothing of it");
 }
 
 async fn money_that_turns_up_late_is_recorded_once(ground: Ground) {

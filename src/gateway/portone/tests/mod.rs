@@ -84,7 +84,7 @@ fn attempt(gateway: &PortOne, key: &str, number: u32) -> Attempt {
         idempotency_key: format!("{PAYMENT_ID}-{number}"),
         request: gateway.freeze(&order),
         billing_key_id: "bkrow_1".into(),
-        billing_key: BillingKey::new(key),
+        billing_key: Some(BillingKey::new(key)),
         channel_key: None,
         pg_provider: None,
         started_at: noon(),

@@ -1,0 +1,86 @@
+//! A real gateway whose answers are told otherwise on their way.
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use renewd::domain::answer::Answer;
+use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
+use renewd::domain::ids::PaymentId;
+use renewd::domain::payment::{LookUp, Payment};
+use renewd::gateway::{
+    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
+};
+use renewd::store::Committed;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub struct Told {
+    pub gateway: Arc<dyn Gateway>,
+    /// Where charges go.
+    pub charges: Arc<dyn Gateway>,
+    /// How each payment is told, by look-ups and listings.
+    pub payment: Box<dyn Fn(&mut Payment) + Send + Sync>,
+    /// How a page of the listing is told.
+    pub page: fn(&mut PaymentPage),
+    /// Listings that are answered before none is any more.
+    pub listings: AtomicU32,
+    /// A listing of a longer time than this is said to hold more than can be listed.
+    pub lists_at_most: TimeDelta,
+}
+
+impl Told {
+    /// As `gateway` tells it.
+    pub fn by(gateway: &Arc<dyn Gateway>) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            charges: Arc::clone(gateway),
+            payment: Box::new(|_| {}),
+            page: |_| {},
+            listings: AtomicU32::new(u32::MAX),
+            lists_at_most: TimeDelta::MAX,
+        }
+    }
+}
+
+#[async_trait]
+impl Gateway for Told {
+    fn freeze(&self, order: &Order) -> FrozenRequest {
+        self.gateway.freeze(order)
+    }
+
+    async fn charge(&self, attempt: &Committed<Attempt>) -> Answer {
+        self.charges.charge(attempt).await
+    }
+
+    async fn payment(&self, id: &PaymentId) -> LookUp {
+        let mut found = self.gateway.payment(id).await;
+        if let LookUp::Found(payment) = &mut found {
+            (self.payment)(payment);
+        }
+        found
+    }
+
+    async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError> {
+        if self.listings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() {
+            return Err(GatewayError::Unauthorized("no more".to_owned()));
+        }
+        let mut page = self.gateway.payments(range).await?;
+        page.items.iter_mut().for_each(&self.payment);
+        (self.page)(&mut page);
+        if range.until - range.from > self.lists_at_most {
+            page.total = 60_001;
+        }
+        Ok(page)
+    }
+
+    async fn cancel(&self, cancellation: &Cancellation) -> Result<CancellationStatus, GatewayError> {
+        self.gateway.cancel(cancellation).await
+    }
+
+    async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
+        self.gateway.billing_key(key).await
+    }
+
+    fn clock_skew(&self) -> Option<chrono::Duration> {
+        self.gateway.clock_skew()
+    }
+}
