@@ -83,12 +83,17 @@ impl App {
     /// As [`App::database`], and [`StoreError::Schema`].
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         // Opening would make the file: only `migrate` makes a database.
-        if sqlite_file(self.config.database.url.expose()).is_some_and(|file| !file.exists()) {
+        if self.sqlite_file().is_some_and(|file| !file.exists()) {
             return Err(StoreError::Schema(SchemaProblem::Missing));
         }
         let store = self.database().await?;
         store.check_schema().await?;
         Ok(store)
+    }
+
+    /// The file of a SQLite database, where its URL plainly says which.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        sqlite_file(self.config.database.url.expose())
     }
 
     /// Creates or upgrades the tables.
@@ -133,14 +138,34 @@ impl App {
     }
 
     /// Whose database the settings say that this is.
-    fn wanted(&self) -> Result<Pinned, ConfigError> {
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] without credentials.
+    pub fn wanted(&self) -> Result<Pinned, ConfigError> {
         Ok(Pinned {
             store_id: self.config.gateway.require()?.store_id.to_owned(),
             channel_type: channel_type(&self.config).as_str().to_owned(),
         })
     }
 
-    fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
+    /// Which channels may take money, by the settings.
+    pub fn channel_type(&self) -> ChannelType {
+        channel_type(&self.config)
+    }
+
+    /// What declines mean: built in, or from the files that are set.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is no such table.
+    pub fn decline_tables(&self) -> Result<DeclineTables> {
+        decline_tables(&self.config.declines)
+    }
+
+    /// The real client; nothing is connected to yet.
+    ///
+    /// # Errors
+    /// When a setting is refused, or the machine has no root certificates.
+    pub fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
         let gateway = &self.config.gateway;
         let settings = Settings {
             base_url: gateway.base_url.as_str().to_owned(),

@@ -135,8 +135,6 @@ fn two_at_once(on: On) {
     stage.place.set("RENEWD_SCHEDULE__RETRIES", OFTEN);
     let daemons = [start(&stage, NOW), start(&stage, NOW)];
     wait_until("all of them", || stage.simulator.charged().len() >= COUNT && paid(&stage) == COUNT as u64);
-    let workers: BTreeSet<u32> = daemons.iter().map(Running::id).collect();
-    assert_eq!(workers.len(), 2);
     for daemon in daemons {
         let said = stopped(daemon);
         assert!(!said.err.contains("could not be done"), "{said:#?}");

@@ -10,6 +10,7 @@ mod completions;
 mod daemon;
 mod database;
 mod demo;
+mod doctor;
 mod gateway;
 mod good;
 mod left_open;

@@ -110,6 +110,11 @@ impl Simulator {
         place.set("PORTONE_API_SECRET", "simulator-secret");
     }
 
+    /// One of the variables that it tells.
+    pub fn told(&self, name: &str) -> &str {
+        &self.told[name]
+    }
+
     /// The payment ids that took money, in order, as often as they did.
     pub fn charged(&self) -> Vec<String> {
         charged(&self.ledger)
