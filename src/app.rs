@@ -45,6 +45,10 @@ pub enum SetupError {
         pinned.store_id, pinned.channel_type, wanted.store_id, wanted.channel_type
     )]
     OtherStore { pinned: Pinned, wanted: Pinned },
+    #[error(
+        "gateway.payment_id_key is not the key that this database was made with: under other payment ids the gateway could not refuse a second charge"
+    )]
+    OtherKey,
 }
 
 impl App {
@@ -125,6 +129,9 @@ impl App {
         if let Some(pinned) = installation.pinned.clone().filter(|pinned| *pinned != wanted) {
             return Err(SetupError::OtherStore { pinned, wanted }.into());
         }
+        if !self.has_key_of(&installation) {
+            return Err(SetupError::OtherKey.into());
+        }
         let gateway = self.gateway(&credentials)?;
         Ok(Engine {
             gateway,
@@ -134,6 +141,14 @@ impl App {
             limits: limits(&self.config),
             progress,
             store,
+        })
+    }
+
+    /// Whether payment ids are derived by the key that the database was made with; true where the settings give none.
+    pub fn has_key_of(&self, installation: &Installation) -> bool {
+        let given = self.config.gateway.payment_id_key.as_ref();
+        given.is_none_or(|key| {
+            data_encoding::HEXLOWER.encode(key.expose()) == installation.payment_id_key.expose_secret()
         })
     }
 

@@ -5,7 +5,6 @@ use super::check::{Check, NOTHING_CHARGED, advice};
 use crate::app::App;
 use crate::store::read::Health;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError};
-use secrecy::ExposeSecret;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,10 +100,7 @@ fn of_file(path: &Path) -> Option<Check> {
 
 /// Whose database it is, against what the settings say.
 fn of_installation(app: &App, installation: &Installation) -> Check {
-    let other_key = app.config.gateway.payment_id_key.as_ref().is_some_and(|given| {
-        data_encoding::HEXLOWER.encode(given.expose()) != installation.payment_id_key.expose_secret()
-    });
-    if other_key {
+    if !app.has_key_of(installation) {
         let found = "gateway.payment_id_key is not the key that this database was made with";
         let todo = "unset RENEWD_PAYMENT_ID_KEY (the database keeps its own), or give the key of this database";
         let money = "payment ids would be other ones than before: the gateway could no longer refuse a second charge";

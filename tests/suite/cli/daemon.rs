@@ -1,6 +1,6 @@
 //! The daemon as a real process: it catches up, ticks, shares, waits for its database, and stops in time.
 
-use super::database::on_postgres;
+use super::database::{change_postgres, on_postgres};
 use super::place::{Place, Said};
 use super::running::{Running, Simulator, wait_until};
 use super::{LATER, NOW, Stage, lines};
@@ -127,19 +127,32 @@ fn each_tick_does_what_became_due() {
 /// Two processes, two ticks a moment apart, one table: they share the rows between them.
 fn two_at_once(on: On) {
     const COUNT: usize = 60;
-    let mut stage = stage_on(on, COUNT, &["--latency", "100ms"]);
+    let url = match on {
+        On::Sqlite => "sqlite://renewd.db".to_owned(),
+        On::Postgres => on_postgres("daemon"),
+    };
+    let mut stage = stage_at(Place::empty().with("DATABASE_URL", &url), 0, &["--latency", "200ms"]);
     stage.place.set("RENEWD_CHARGE__CONCURRENCY", "4");
     stage.place.set("RENEWD_CHARGE__CLAIM_ROWS_MAX", "8");
     stage.place.set("RENEWD_CHARGE__SETTLE_ROWS_MAX", "4");
     stage.place.set("RENEWD_SCHEDULE__RENEWALS", OFTEN);
     stage.place.set("RENEWD_SCHEDULE__RETRIES", OFTEN);
     let daemons = [start(&stage, NOW), start(&stage, NOW)];
+    daemons.iter().for_each(is_up);
+    subscribe(&stage, "", COUNT);
     wait_until("all of them", || stage.simulator.charged().len() >= COUNT && paid(&stage) == COUNT as u64);
     for daemon in daemons {
         let said = stopped(daemon);
         assert!(!said.err.contains("could not be done"), "{said:#?}");
     }
     each_once(&stage, COUNT);
+    // A run ends only when nothing is left to claim: two that charged are one of each daemon.
+    let workers = "SELECT DISTINCT run_id FROM attempts";
+    let worked = match on {
+        On::Sqlite => stage.place.texts(workers).len() as u64,
+        On::Postgres => change_postgres(&url, workers),
+    };
+    assert!(worked >= 2, "one did all the work");
 }
 
 #[test]
