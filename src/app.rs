@@ -5,20 +5,28 @@ use crate::clock::{Clock, SystemClock, TestClock};
 use crate::config::{self, Config, ConfigError};
 use crate::domain::date::Zone;
 use crate::domain::decline::DeclineTables;
+use crate::domain::delivery::{Patience, Routing};
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::payment::ChannelType;
 use crate::domain::payment_id::PaymentIdKey;
 use crate::domain::policy::Policy;
+use crate::engine::deliver::{DeliverLimits, Dispatcher};
 use crate::engine::limits::{ChannelLimit, Limits};
 use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
 use crate::gateway::portone::{PortOne, Settings};
+use crate::notify::log::LogSink;
+use crate::notify::pagerduty::PagerDutySink;
+use crate::notify::slack::SlackSink;
+use crate::notify::webhook::WebhookSink;
+use crate::notify::{HttpLimits, Sink};
 use crate::schedule::Line;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,6 +158,55 @@ impl App {
         given.is_none_or(|key| {
             data_encoding::HEXLOWER.encode(key.expose()) == installation.payment_id_key.expose_secret()
         })
+    }
+
+    /// Delivers events to the sinks that the settings name. Needs no gateway. Keep it: it remembers which sinks rest.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an address or a secret that a sink refuses; an HTTP client that cannot be built.
+    pub fn dispatcher(&self, store: Arc<dyn Store>) -> Result<Dispatcher> {
+        let world = (store, Arc::clone(&self.clock), Arc::clone(&self.chance));
+        let notify = &self.config.notify;
+        let routing = Routing {
+            sinks: BTreeSet::new(), // those that are built below
+            decline_percent_max: notify.decline_percent_max,
+            decline_charges_min: u64::from(notify.decline_charges_min),
+            messages_per_hour_max: notify.messages_per_hour_max,
+        };
+        let limits = DeliverLimits {
+            concurrency: notify.messages_at_once,
+            send_timeout: notify.send_timeout,
+            patience: Patience {
+                tries_max: notify.tries_max,
+                first: notify.retry_first,
+                longest: notify.retry_longest,
+            },
+        };
+        Ok(Dispatcher::new(world, self.sinks()?, routing, limits))
+    }
+
+    fn sinks(&self) -> Result<Vec<Arc<dyn Sink>>> {
+        let notify = &self.config.notify;
+        let limits = HttpLimits { timeout: notify.send_timeout };
+        let secret = |text: &str| secrecy::SecretString::from(text.to_owned());
+        let refuse = |key: &'static str| {
+            move |err: crate::notify::SetupError| self.config.provenance.refuse(key, err.to_string())
+        };
+        let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink)];
+        if let (Some(url), Some(secrets)) = (&notify.webhook_url, &notify.webhook_secret) {
+            let sink = WebhookSink::new(&secret(url.expose()), &secret(secrets.expose()), limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.webhook_secret"))?));
+        }
+        if let Some(url) = &notify.slack_url {
+            let sink = SlackSink::new(&secret(url.expose()), &notify.installation, limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.slack_url"))?));
+        }
+        if let Some(key) = &notify.pagerduty_key {
+            let (url, named) = (secret(notify.pagerduty_url.expose()), (notify.installation.as_str(), self.zone));
+            let sink = PagerDutySink::new(&url, secret(key.expose()), named, limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.pagerduty_url"))?));
+        }
+        Ok(sinks)
     }
 
     /// Whose database the settings say that this is.

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod error;
+pub mod events;
 pub mod figures;
 pub mod import;
 pub mod migrate;
@@ -78,6 +79,8 @@ pub enum Command {
     Show(show::Args),
     /// Compare what the gateway lists with what is recorded, both ways; settle what is certain, show the rest. Charges nothing.
     Reconcile(reconcile::Args),
+    /// What was told to whom: list it, send it again, drop it, deliver what waits.
+    Events(events::Args),
     /// The kill switch: no new charge starts anywhere until `resume`.
     Pause(pause::Args),
     /// Turn the kill switch off: charging goes on with the next run.
@@ -159,6 +162,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Status(args) => status::run(&args, &app, &output).await,
         Command::Show(args) => show::run(&args, &app, &output).await,
         Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,
+        Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,
         Command::Demo(_) | Command::Simulator(_) | Command::Doctor(_) | Command::Completions(_) => Ok(()),

@@ -7,6 +7,7 @@ use super::progress::Bar;
 use crate::app::App;
 use crate::domain::date::Zone;
 use crate::domain::ids::SubscriptionId;
+use crate::engine::deliver::{Delivered, Dispatcher};
 use crate::engine::preview::Preview;
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
@@ -14,6 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::store::Store;
 use chrono::NaiveDate;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -43,13 +45,42 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
         return show_preview(&preview, output);
     }
     refuse_future(args, app, &*store).await?;
+    // First of all: a sink that is set up wrongly is found before anything is charged.
+    let dispatcher = app.dispatcher(Arc::clone(&store))?;
     let engine = app.engine(store, Arc::clone(&bar) as _).await?;
     let report = engine.run(&request, shutdown).await;
     bar.finish();
+    tell(&dispatcher, app.config.notify.deliver_within, shutdown).await;
     let report = report?;
     report.log_what_is_open(app.zone);
     show(&report, output)?;
     verdict(&report, args.exit_3_on_open, app.zone)
+}
+
+/// The run is over and its figures stand: nobody who cannot be told changes them.
+async fn tell(dispatcher: &Dispatcher, within: Duration, shutdown: &Shutdown) {
+    if within.is_zero() || shutdown.requested() {
+        return;
+    }
+    match dispatcher.deliver(within, shutdown).await {
+        Ok(delivered) => tell_of_troubles(&delivered),
+        Err(err) => tracing::warn!(error = %err, "nobody could be told; the events stay, and are sent later"),
+    }
+}
+
+/// Who could not be told, and why.
+pub(super) fn tell_of_troubles(delivered: &Delivered) {
+    if !delivered.has_problems() {
+        return;
+    }
+    let problems: Vec<String> =
+        delivered.problems.iter().map(|(sink, why)| format!("{}: {why}", sink.as_str())).collect();
+    tracing::warn!(
+        waiting = delivered.failed,
+        given_up = delivered.dead,
+        "not everybody was told ({}); the events stay, and are sent again later: see `renewd events list --state pending`",
+        problems.join("; ")
+    );
 }
 
 fn request(args: &Args, app: &App) -> RunRequest {

@@ -12,6 +12,7 @@ mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod deliver;
 mod drain;
 pub mod import;
 mod late;

@@ -44,7 +44,7 @@ impl Engine {
         // Credentials that may not give back may still charge: only a look-up that is refused stops the run.
         let found = self.gateway.payment(&facts.payment_id).await;
         if let LookUp::Unauthorized(why) = &found {
-            run.stop(format!("the gateway refused our credentials ({why})"));
+            run.stop_unauthorized(why);
             return None;
         }
         Some(refund::decide(facts, &words(&said), &found, self.now(run), &|| self.new_id()))

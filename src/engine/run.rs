@@ -16,6 +16,7 @@ use super::pace::Paces;
 use super::report::{Report, RunReport};
 use super::restore::not_compared;
 use super::{Engine, RunError};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
 use crate::store::NewRun;
@@ -81,6 +82,8 @@ pub(super) struct Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stops {
     pub run: Option<String>,
+    /// The event that says why, where there is one beside the run's own.
+    pub told_by: Option<EventKind>,
     /// Stopped for the rest of the run.
     pub channels: BTreeSet<String>,
     /// Their circuits are open: they did not answer, and may be tried again.
@@ -211,12 +214,24 @@ impl Run {
 
     /// Stops all charging. The first reason is the one that is told.
     pub fn stop(&self, why: String) {
+        self.stop_told_by(None, why);
+    }
+
+    /// Stops all charging, for a reason that an event of its own tells.
+    pub fn stop_told_by(&self, told_by: Option<EventKind>, why: String) {
         let mut stops = self.lock_stops();
         if stops.run.is_none() {
             tracing::error!(run.id = %self.id, "charging stops: {why}; what is due stays due");
-            stops.run = Some(why);
+            (stops.run, stops.told_by) = (Some(why), told_by);
             self.halted.cancel();
         }
+    }
+
+    /// Stops all charging: the gateway does not take our credentials. Answers what is noted of it.
+    pub fn stop_unauthorized(&self, why: &str) -> String {
+        let why = format!("the gateway refused our credentials ({why})");
+        self.stop_told_by(Some(EventKind::GatewayUnauthorized), why.clone());
+        why
     }
 
     /// Nothing may be sent on this channel now.

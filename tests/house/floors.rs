@@ -46,6 +46,10 @@ const ADAPTERS: &[&str] = &[
     "crate::store::memory",
     "crate::gateway::portone",
     "crate::gateway::simulator",
+    "crate::notify::log",
+    "crate::notify::webhook",
+    "crate::notify::slack",
+    "crate::notify::pagerduty",
 ];
 
 /// The commands whose subject is the simulator.

@@ -5,6 +5,7 @@ use super::super::reconcile;
 use super::super::run as one_run;
 use super::keeper::Failure;
 use crate::config::Schedule;
+use crate::engine::deliver::Dispatcher;
 use crate::engine::reconcile::ReconcileRequest;
 use crate::engine::run::{RunRequest, Scope};
 use crate::engine::{Engine, RunError};
@@ -12,6 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::store::StoreError;
 use crate::store::read::RunRow;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
 /// Runs read to find today's; far more than a day of two daemons has.
 pub(super) const RUNS_READ: u32 = 500;
@@ -19,6 +21,9 @@ pub(super) const RUNS_READ: u32 = 500;
 /// Who asked for the daemon's runs, as the runs' rows say it.
 const RENEWALS: &str = "schedule";
 const RETRIES: &str = "schedule (retries)";
+
+/// How long one round of telling may begin new messages; the next round goes on where it ended.
+const DELIVER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A job with a cron line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,7 @@ impl Job {
 /// What the jobs work with.
 pub(super) struct Work {
     pub engine: Engine,
+    pub dispatcher: Dispatcher,
     pub actor: String,
     pub shutdown: Shutdown,
 }
@@ -92,6 +98,16 @@ impl Work {
             Job::Downgrades => self.downgrade().await,
             Job::Reconciliation => self.reconcile().await,
         }
+    }
+
+    /// Tells whoever is to be told, until nothing is left to tell now.
+    ///
+    /// # Errors
+    /// As [`Work::perform`]. A sink that fails is no failure of the job: its events stay, and are sent later.
+    pub(super) async fn deliver_events(&self) -> Result<(), Failure> {
+        let delivered = self.dispatcher.deliver(DELIVER_WITHIN, &self.shutdown).await.map_err(of_store)?;
+        one_run::tell_of_troubles(&delivered);
+        Ok(())
     }
 
     async fn retry(&self) -> Result<(), Failure> {

@@ -65,6 +65,8 @@ pub(super) struct Keeper {
     /// Held while the job works; jobs that share it wait for each other.
     pub lane: Arc<Mutex<()>>,
     pub waits: Waits,
+    /// Rung whenever the job has worked: what it did is told at once.
+    pub then: Option<Arc<Bell>>,
     pub shutdown: Shutdown,
 }
 
@@ -78,6 +80,7 @@ impl Keeper {
         let mut again = None;
         while self.called(again).await {
             let Some(done) = self.perform_once(&perform).await else { return };
+            self.then.iter().for_each(|bell| bell.ring());
             again = match done {
                 Ok(()) => {
                     self.waits.reset();
@@ -149,6 +152,7 @@ mod tests {
             bell: Arc::default(),
             lane: Arc::clone(lane),
             waits: Waits::starting_with(SHORT),
+            then: None,
             shutdown: Shutdown::new(SHORT),
         }
     }

@@ -10,6 +10,7 @@ mod keeper;
 use super::error::{CliError, incomplete};
 use super::figures::local;
 use crate::app::App;
+use crate::engine::deliver::Dispatcher;
 use crate::engine::{Engine, Silent};
 use crate::schedule::{Line, Ticks, Wakes};
 use crate::shutdown::Shutdown;
@@ -38,27 +39,20 @@ struct Rung {
     bell: Arc<Bell>,
 }
 
+/// All that is rung.
+struct Rungs {
+    by_line: Vec<Rung>,
+    /// For what the others did, and at every look for what other processes did.
+    events: Arc<Bell>,
+}
+
 pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     app.config.gateway.require()?;
-    let Some(engine) = engine(app, &systemd, shutdown).await? else { return Ok(()) };
-    let work = Arc::new(Work { engine, actor: app.actor.clone(), shutdown: shutdown.clone() });
+    let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
+    let work = Arc::new(Work { engine, dispatcher, actor: app.actor.clone(), shutdown: shutdown.clone() });
     let lines = lines(app)?;
-    let (mut rungs, mut keepers) = (Vec::new(), JoinSet::new());
-    let charging = Arc::new(tokio::sync::Mutex::new(()));
-    for (job, line) in &lines {
-        let bell = Arc::new(Bell::default());
-        let keeper = Keeper {
-            name: job.name(),
-            bell: Arc::clone(&bell),
-            lane: if job.charges() { Arc::clone(&charging) } else { Arc::default() },
-            waits: Waits::default(),
-            shutdown: shutdown.clone(),
-        };
-        let (work, job) = (Arc::clone(&work), *job);
-        keepers.spawn(async move { keeper.keep(|| work.perform(job)).await });
-        rungs.push(Rung { ticks: Ticks::from(line.clone(), app.clock.now()), bell });
-    }
-    ring_for_what_was_missed(app, &work, &lines, &rungs).await;
+    let (mut rungs, mut keepers) = start(app, &work, &lines);
+    ring_for_what_was_missed(app, &work, &lines, &rungs.by_line).await;
     let sleeper = Arc::new(Notify::new());
     let each: Vec<&Line> = lines.iter().map(|(_, line)| line).collect();
     let wakes = Wakes::start(&each, &sleeper)
@@ -76,8 +70,39 @@ pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown
     ended
 }
 
-/// The engine, as soon as there is a database; `None` when it was told to stop before.
-async fn engine(app: &App, systemd: &Systemd, shutdown: &Shutdown) -> Result<Option<Engine>, CliError> {
+/// A keeper for each line, and one for events, which has none: it goes on all the time.
+fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)]) -> (Rungs, JoinSet<()>) {
+    let (mut by_line, mut keepers) = (Vec::new(), JoinSet::new());
+    let (charging, events) = (Arc::new(tokio::sync::Mutex::new(())), Arc::new(Bell::default()));
+    let keeper = |name, bell: &Arc<Bell>, then| Keeper {
+        name,
+        bell: Arc::clone(bell),
+        lane: Arc::default(),
+        waits: Waits::default(),
+        then,
+        shutdown: work.shutdown.clone(),
+    };
+    for (job, line) in lines {
+        let bell = Arc::new(Bell::default());
+        let mut keeper = keeper(job.name(), &bell, Some(Arc::clone(&events)));
+        if job.charges() {
+            keeper.lane = Arc::clone(&charging);
+        }
+        let (work, job) = (Arc::clone(work), *job);
+        keepers.spawn(async move { keeper.keep(|| work.perform(job)).await });
+        by_line.push(Rung { ticks: Ticks::from(line.clone(), app.clock.now()), bell });
+    }
+    let (keeper, work) = (keeper("events", &events, None), Arc::clone(work));
+    keepers.spawn(async move { keeper.keep(|| work.deliver_events()).await });
+    (Rungs { by_line, events }, keepers)
+}
+
+/// The engine, and who tells of what it does, as soon as there is a database; `None` when it was told to stop before.
+async fn connected(
+    app: &App,
+    systemd: &Systemd,
+    shutdown: &Shutdown,
+) -> Result<Option<(Engine, Dispatcher)>, CliError> {
     let mut waits = Waits::default();
     loop {
         let connected = tokio::select! {
@@ -86,7 +111,7 @@ async fn engine(app: &App, systemd: &Systemd, shutdown: &Shutdown) -> Result<Opt
             connected = connect(app) => connected,
         };
         let error = match connected {
-            Ok(engine) => return Ok(Some(engine)),
+            Ok(connected) => return Ok(Some(connected)),
             Err(error) => error,
         };
         if !error.downcast_ref::<StoreError>().is_some_and(jobs::passes) {
@@ -106,9 +131,11 @@ async fn engine(app: &App, systemd: &Systemd, shutdown: &Shutdown) -> Result<Opt
     }
 }
 
-async fn connect(app: &App) -> anyhow::Result<Engine> {
+async fn connect(app: &App) -> anyhow::Result<(Engine, Dispatcher)> {
     let store = app.store().await?;
-    app.engine(store, Arc::new(Silent)).await
+    // First of all: a sink that is set up wrongly is found before anything is charged.
+    let dispatcher = app.dispatcher(Arc::clone(&store))?;
+    Ok((app.engine(store, Arc::new(Silent)).await?, dispatcher))
 }
 
 /// Each job's line; read once before, when the settings were.
@@ -154,7 +181,7 @@ async fn watch(
     app: &App,
     (systemd, shutdown): (&Systemd, &Shutdown),
     sleeper: &Notify,
-    rungs: &mut [Rung],
+    rungs: &mut Rungs,
     keepers: &mut JoinSet<()>,
 ) -> Result<(), CliError> {
     let every = systemd.watchdog().map_or(LOOK_EVERY, |limit| LOOK_EVERY.min(limit / 3));
@@ -169,11 +196,12 @@ async fn watch(
             () = sleeper.notified() => {}
         }
         let now = app.clock.now();
-        for rung in &mut *rungs {
+        for rung in &mut rungs.by_line {
             if rung.ticks.came_due(now) {
                 rung.bell.ring();
             }
         }
+        rungs.events.ring();
         // Through the workers and not past them: a daemon whose workers all hang must not look alive.
         if tokio::spawn(async {}).await.is_ok() {
             systemd.alive();

@@ -5,6 +5,7 @@
 mod check;
 mod database;
 mod gateway;
+mod notify;
 mod settings;
 mod state;
 
@@ -37,6 +38,7 @@ async fn checks(global: &Global, environment: Environment) -> Vec<Check> {
     let Some(app) = settings::look(global, environment, &mut checks) else { return checks };
     let store = database::look(&app, &mut checks).await;
     let gateway = gateway::look(&app, &mut checks).await;
+    notify::look(&app, store.as_ref(), &mut checks).await;
     if let Some(store) = &store {
         state::look(&app, &**store, &mut checks).await;
         if let Some(gateway) = &gateway {

@@ -4,6 +4,8 @@ use super::database::{change_postgres, on_postgres};
 use super::place::{Place, Said};
 use super::running::{Running, Simulator, wait_until};
 use super::{LATER, NOW, Stage, lines};
+use crate::notify::SECRET;
+use crate::notify::receiver::Receiver;
 use crate::support::postgres::PrivateServer;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -298,4 +300,21 @@ fn a_set_up_that_needs_a_person_ends_it_at_once() {
         let setting = format!("schedule.{}", key.to_lowercase());
         place.run(&["daemon"]).refused(2, &[&setting, &name, "six cron fields"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_did_is_told_at_once_and_what_others_did_soon() {
+    let receiver = Receiver::start().await;
+    let mut stage = stage_on(On::Sqlite, 1, &[]);
+    stage.place.set("RENEWD_NOTIFY__WEBHOOK_URL", &receiver.url("events/daemon"));
+    stage.place.set("RENEWD_NOTIFY__WEBHOOK_SECRET", SECRET);
+    let daemon = start(&stage, NOW);
+    let told = || receiver.heard().iter().filter(|one| one.kind() == "renewal.paid").count();
+    wait_until("the first telling", || told() == 1);
+    // The daemon is done for today; somebody else's run tells nobody.
+    subscribe(&stage, "more", 2);
+    stage.place.set("RENEWD_NOTIFY__DELIVER_WITHIN", "0s");
+    stage.run_again(&[]);
+    wait_until("the others' telling", || told() == 3);
+    stopped(daemon);
 }

@@ -36,7 +36,7 @@ const SCHEMA_OLDER: &str = "UPDATE _sqlx_migrations SET version = -version \
     WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
 
 /// All of these on a machine where everything else is well.
-const BROKEN: [Broken; 21] = [
+const BROKEN: [Broken; 22] = [
     broken(
         "a secret that is not valid",
         |s| set(s, "PORTONE_API_SECRET", "of-last-year"),
@@ -109,6 +109,12 @@ const BROKEN: [Broken; 21] = [
         |s| set(s, "RENEWD_PAYMENT_ID_KEY", OTHER_KEY),
         2,
         ("installation", &["payment_id_key is not the key"], "RENEWD_PAYMENT_ID_KEY"),
+    ),
+    broken(
+        "a sink that is not there",
+        |s| set(s, "RENEWD_NOTIFY__SLACK_URL", "http://127.0.0.1:9/services/hunter2"),
+        1,
+        ("slack", &["127.0.0.1:9 cannot be reached"], "[notify]"),
     ),
     broken(
         "another store's database",

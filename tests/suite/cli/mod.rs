@@ -11,6 +11,7 @@ mod daemon;
 mod database;
 mod demo;
 mod doctor;
+mod events;
 mod gateway;
 mod good;
 mod left_open;
