@@ -21,7 +21,7 @@ use crate::notify::pagerduty::PagerDutySink;
 use crate::notify::slack::SlackSink;
 use crate::notify::webhook::WebhookSink;
 use crate::notify::{HttpLimits, Sink};
-use crate::schedule;
+use crate::schedule::Line;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -53,6 +53,10 @@ pub enum SetupError {
         pinned.store_id, pinned.channel_type, wanted.store_id, wanted.channel_type
     )]
     OtherStore { pinned: Pinned, wanted: Pinned },
+    #[error(
+        "gateway.payment_id_key is not the key that this database was made with: under other payment ids the gateway could not refuse a second charge"
+    )]
+    OtherKey,
 }
 
 impl App {
@@ -62,11 +66,9 @@ impl App {
     /// [`SetupError`]: nothing was connected to.
     pub fn new(config: Config, test_clock: Option<DateTime<Utc>>, actor: String) -> Result<Self, SetupError> {
         let zone = config.business.zone;
-        let lines = [
-            ("schedule.renewals", config.schedule.renewals.as_str()),
-            ("schedule.retries", config.schedule.retries.as_str()),
-        ];
-        schedule::check(lines, zone).map_err(|bad| config.provenance.refuse(bad.key, bad.expected()))?;
+        for (key, line) in config.schedule.lines() {
+            Line::parse(line, zone).map_err(|bad| config.provenance.refuse(key, bad.to_string()))?;
+        }
         let clock: Arc<dyn Clock> = match test_clock {
             Some(_) if config.gateway.is_real_gateway() => {
                 return Err(SetupError::TestClock { host: config.gateway.base_url.as_str().to_owned() });
@@ -93,12 +95,17 @@ impl App {
     /// As [`App::database`], and [`StoreError::Schema`].
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         // Opening would make the file: only `migrate` makes a database.
-        if sqlite_file(self.config.database.url.expose()).is_some_and(|file| !file.exists()) {
+        if self.sqlite_file().is_some_and(|file| !file.exists()) {
             return Err(StoreError::Schema(SchemaProblem::Missing));
         }
         let store = self.database().await?;
         store.check_schema().await?;
         Ok(store)
+    }
+
+    /// The file of a SQLite database, where its URL plainly says which.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        sqlite_file(self.config.database.url.expose())
     }
 
     /// Creates or upgrades the tables.
@@ -130,6 +137,9 @@ impl App {
         if let Some(pinned) = installation.pinned.clone().filter(|pinned| *pinned != wanted) {
             return Err(SetupError::OtherStore { pinned, wanted }.into());
         }
+        if !self.has_key_of(&installation) {
+            return Err(SetupError::OtherKey.into());
+        }
         let gateway = self.gateway(&credentials)?;
         Ok(Engine {
             gateway,
@@ -139,6 +149,14 @@ impl App {
             limits: limits(&self.config),
             progress,
             store,
+        })
+    }
+
+    /// Whether payment ids are derived by the key that the database was made with; true where the settings give none.
+    pub fn has_key_of(&self, installation: &Installation) -> bool {
+        let given = self.config.gateway.payment_id_key.as_ref();
+        given.is_none_or(|key| {
+            data_encoding::HEXLOWER.encode(key.expose()) == installation.payment_id_key.expose_secret()
         })
     }
 
@@ -192,14 +210,34 @@ impl App {
     }
 
     /// Whose database the settings say that this is.
-    fn wanted(&self) -> Result<Pinned, ConfigError> {
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] without credentials.
+    pub fn wanted(&self) -> Result<Pinned, ConfigError> {
         Ok(Pinned {
             store_id: self.config.gateway.require()?.store_id.to_owned(),
             channel_type: channel_type(&self.config).as_str().to_owned(),
         })
     }
 
-    fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
+    /// Which channels may take money, by the settings.
+    pub fn channel_type(&self) -> ChannelType {
+        channel_type(&self.config)
+    }
+
+    /// What declines mean: built in, or from the files that are set.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is no such table.
+    pub fn decline_tables(&self) -> Result<DeclineTables> {
+        decline_tables(&self.config.declines)
+    }
+
+    /// The real client; nothing is connected to yet.
+    ///
+    /// # Errors
+    /// When a setting is refused, or the machine has no root certificates.
+    pub fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
         let gateway = &self.config.gateway;
         let settings = Settings {
             base_url: gateway.base_url.as_str().to_owned(),

@@ -25,5 +25,6 @@ pub mod notify;
 pub mod schedule;
 pub mod shutdown;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;
 pub mod webhook;

@@ -7,7 +7,7 @@ use super::progress::Bar;
 use crate::app::App;
 use crate::domain::date::Zone;
 use crate::domain::ids::SubscriptionId;
-use crate::engine::deliver::Dispatcher;
+use crate::engine::deliver::{Delivered, Dispatcher};
 use crate::engine::preview::Preview;
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
@@ -63,20 +63,24 @@ async fn tell(dispatcher: &Dispatcher, within: Duration, shutdown: &Shutdown) {
         return;
     }
     match dispatcher.deliver(within, shutdown).await {
-        Ok(delivered) if delivered.has_problems() => {
-            let problems: Vec<String> =
-                delivered.problems.iter().map(|(sink, why)| format!("{}: {why}", sink.as_str())).collect();
-            let waiting = delivered.failed;
-            tracing::warn!(
-                waiting,
-                given_up = delivered.dead,
-                "not everybody was told ({}); the events stay, and are sent again later: see `renewd events list --state pending`",
-                problems.join("; ")
-            );
-        }
-        Ok(_) => {}
+        Ok(delivered) => tell_of_troubles(&delivered),
         Err(err) => tracing::warn!(error = %err, "nobody could be told; the events stay, and are sent later"),
     }
+}
+
+/// Who could not be told, and why.
+pub(super) fn tell_of_troubles(delivered: &Delivered) {
+    if !delivered.has_problems() {
+        return;
+    }
+    let problems: Vec<String> =
+        delivered.problems.iter().map(|(sink, why)| format!("{}: {why}", sink.as_str())).collect();
+    tracing::warn!(
+        waiting = delivered.failed,
+        given_up = delivered.dead,
+        "not everybody was told ({}); the events stay, and are sent again later: see `renewd events list --state pending`",
+        problems.join("; ")
+    );
 }
 
 fn request(args: &Args, app: &App) -> RunRequest {
@@ -86,6 +90,7 @@ fn request(args: &Args, app: &App) -> RunRequest {
         business_date: args.date,
         only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
         charges_max: args.limit,
+        ..RunRequest::default()
     }
 }
 
@@ -113,20 +118,24 @@ pub fn show(report: &RunReport, output: &Output) -> Result<(), CliError> {
 
 /// What is left open is logged in any case; it is an error only where that was asked for.
 fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), CliError> {
-    let sentences = report.open_sentences(zone);
-    if let Some(problem) = &report.problem {
-        let failed = incomplete(problem.clone())
-            .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
-            .hint("mend the cause, then run it again: renewd run");
-        return Err(sentences.into_iter().fold(failed, CliError::detail));
-    }
+    completed(report, zone)?;
     if !report.has_open_outcomes() || !exit_3_on_open {
         return Ok(());
     }
+    let sentences = report.open_sentences(zone);
     let open = open_outcomes("the run is done, and not everything has an outcome")
         .money("no card is charged again before its outcome is known")
         .hint("see them: renewd status");
     Err(sentences.into_iter().fold(open, CliError::detail))
+}
+
+/// Whether the run did all its work.
+pub(super) fn completed(report: &RunReport, zone: Zone) -> Result<(), CliError> {
+    let Some(problem) = &report.problem else { return Ok(()) };
+    let failed = incomplete(problem.clone())
+        .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
+        .hint("mend the cause, then run it again: renewd run");
+    Err(report.open_sentences(zone).into_iter().fold(failed, CliError::detail))
 }
 
 fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {

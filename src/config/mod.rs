@@ -291,6 +291,22 @@ pub struct Schedule {
     pub renewals: String,
     #[serde(deserialize_with = "text::non_empty")]
     pub retries: String,
+    #[serde(deserialize_with = "text::non_empty")]
+    pub downgrades: String,
+    #[serde(deserialize_with = "text::non_empty")]
+    pub reconciliation: String,
+}
+
+impl Schedule {
+    /// Every line with the name of its setting.
+    pub fn lines(&self) -> [(&'static str, &str); 4] {
+        [
+            ("schedule.renewals", &self.renewals),
+            ("schedule.retries", &self.retries),
+            ("schedule.downgrades", &self.downgrades),
+            ("schedule.reconciliation", &self.reconciliation),
+        ]
+    }
 }
 
 /// `[log]`.

@@ -93,6 +93,14 @@ impl HookUrl {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+
+    /// Host and port: the part that is no secret.
+    pub fn host_and_port(&self) -> (String, u16) {
+        let url = Url::parse(self.expose()).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
+        (host.trim_start_matches('[').trim_end_matches(']').to_owned(), port)
+    }
 }
 
 impl fmt::Debug for HookUrl {
@@ -274,7 +282,11 @@ mod tests {
         {
             let hook = HookUrl::parse(good).unwrap();
             assert_eq!((hook.expose(), format!("{hook:?}").as_str()), (good, MASK));
+            assert!(!hook.host_and_port().0.is_empty() && hook.host_and_port().1 > 0, "{good}");
         }
+        let place = |text| HookUrl::parse(text).unwrap().host_and_port();
+        assert_eq!(place("https://hooks.slack.com/services/secret"), ("hooks.slack.com".to_owned(), 443));
+        assert_eq!(place("http://[::1]:8080/secret"), ("::1".to_owned(), 8080));
         for bad in ["http://10.1.2.3/events", "https://169.254.169.254/", "ftp://x", "canary", ""] {
             assert!(!HookUrl::parse(bad).unwrap_err().contains("canary"), "{bad}");
         }

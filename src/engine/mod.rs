@@ -29,6 +29,7 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod ticks;
 pub mod unresolved;
 mod verify;
 

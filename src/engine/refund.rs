@@ -21,7 +21,8 @@ impl Engine {
             if facts.is_empty() {
                 return Ok(());
             }
-            let asking = facts.iter().map(|facts| self.refund_one(run, facts));
+            // Collected: a stream that holds its closure could not move between the runtime's threads.
+            let asking: Vec<_> = facts.iter().map(|facts| self.refund_one(run, facts)).collect();
             let asked: Vec<Option<RefundChange>> = tokio::select! {
                 biased;
                 asked = stream::iter(asking).buffer_unordered(self.limits.concurrency).collect() => asked,

@@ -39,6 +39,18 @@ pub struct RunRequest {
     pub only: Vec<SubscriptionId>,
     /// At most this many charges.
     pub charges_max: Option<u64>,
+    /// How much of the work.
+    pub scope: Scope,
+}
+
+/// Which part of a run's work is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Only what an earlier run planned: look-ups, retries, refunds. No new renewal begins.
+    Planned,
 }
 
 /// A run under way.
@@ -46,6 +58,7 @@ pub(super) struct Run {
     pub id: RunId,
     pub business_date: NaiveDate,
     pub only: Option<Vec<SubscriptionId>>,
+    pub scope: Scope,
     /// What is found open is looked up and settled, and never sent again.
     pub looks_only: bool,
     /// The database may have been put back from a backup: what it says of cancellations may be old.
@@ -132,6 +145,7 @@ impl Engine {
             id: row.id,
             business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
+            scope: request.scope,
             looks_only: false,
             suspects_restore: AtomicBool::new(false),
             claiming: tokio::sync::Mutex::default(),

@@ -269,6 +269,10 @@ pub trait Store: Send + Sync {
     /// Refuses a schema that this version cannot work with.
     async fn check_schema(&self) -> Result<(), StoreError>;
 
+    /// What the database is, and whether what is committed there lasts. Writes nothing; takes the write lock where there is
+    /// only one, because a file that looks writable may not be.
+    async fn health(&self) -> Result<read::Health, StoreError>;
+
     /// Creates or upgrades the tables; makes the id key on the first time, unless one is given.
     async fn migrate(&self, payment_id_key: Option<secrecy::SecretString>) -> Result<Migrated, StoreError>;
 

@@ -113,6 +113,10 @@ impl Store for Storage {
         self.inner.check_schema().await
     }
 
+    async fn health(&self) -> Stored<renewd::store::read::Health> {
+        self.inner.health().await
+    }
+
     async fn migrate(&self, key: Option<secrecy::SecretString>) -> Stored<Migrated> {
         self.inner.migrate(key).await
     }

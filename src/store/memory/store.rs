@@ -15,7 +15,7 @@ use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use crate::store::read::{Backlog, ClaimableRow, Health, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
@@ -33,6 +33,10 @@ impl Store for MemoryStore {
 
     async fn check_schema(&self) -> Result<(), StoreError> {
         installation::check_schema(self)
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        Ok(Health { server: "memory".to_owned(), ..Health::default() })
     }
 
     async fn migrate(&self, payment_id_key: Option<SecretString>) -> Result<Migrated, StoreError> {

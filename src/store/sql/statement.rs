@@ -49,6 +49,7 @@ statements! {
     DUE_FACTS = "due_facts",
     EVENTS_INSERT = "events_insert",
     GIVE_BACK = "give_back",
+    HEALTH = "health",
     IMPORT_BILLING_KEYS = "import_billing_keys",
     IMPORT_CUSTOMERS = "import_customers",
     IMPORT_PLANS = "import_plans",
