@@ -117,6 +117,12 @@ fn card(number: usize, version: u64) -> BillingKeyRow {
     }
 }
 
+/// The subscription whose customer has this card.
+pub fn owner(billing_key: &str) -> Option<String> {
+    let (number, _) = billing_key.strip_prefix("billing-key-")?.split_once('-')?;
+    Some(name(number.parse().ok()?))
+}
+
 /// Subscription and period start, as a charge's custom data says.
 pub fn purpose(custom_data: &str) -> Option<(String, i64)> {
     let data: serde_json::Value = serde_json::from_str(custom_data).ok()?;
