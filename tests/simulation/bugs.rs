@@ -168,16 +168,16 @@ pub const CAUGHT_BY: [(Bug, &str, u64); 18] = [
     (Bug::NewKeyPerSend, "at most once", 0),
     (Bug::TimeoutIsFailure, "no invented decline", 0),
     (Bug::NotFoundIsFailure, "no invented decline", 0),
-    (Bug::AlreadyPaidIsFailure, "no false notice", 0),
+    (Bug::AlreadyPaidIsFailure, "no false notice", 1),
     (Bug::AlreadyPaidTrusted, "no phantom", 0),
     (Bug::CancelNotChecked, "nothing after a cancellation", 1),
-    (Bug::RefundMissing, "nothing after a cancellation", 1),
+    (Bug::RefundMissing, "nothing after a cancellation", 4),
     (Bug::NoLateSweep, "everything recorded", 10),
     (Bug::NoRecovery, "nothing stuck", 0),
     (Bug::WorkerClockDue, "nothing early", 4),
     (Bug::PlanSkipsOnError, "nothing lost", 0),
     (Bug::NegativeVerdictKeeps, "no false notice", 0),
-    (Bug::DeclineCountedTwice, "no invented decline", 2),
+    (Bug::DeclineCountedTwice, "no invented decline", 0),
 ];
 
 /// The length of a payment id.

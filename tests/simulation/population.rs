@@ -103,6 +103,11 @@ fn name(number: usize) -> String {
     format!("subscription-{number}")
 }
 
+/// The number of the subscription with this name.
+pub fn number(name: &str) -> Option<usize> {
+    name.strip_prefix("subscription-")?.parse().ok()
+}
+
 fn customer(number: usize) -> CustomerRow {
     CustomerRow { id: format!("customer-{number}"), name: None, email: None, phone: None }
 }

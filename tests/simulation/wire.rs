@@ -5,6 +5,7 @@ use super::bugs::{Bug, Mask};
 use super::happening::{Happening, Request};
 use super::office::{Machine, Office, Place};
 use super::time::{MachineClock, SECOND};
+use super::troubles;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures_util::future::{Either, select};
@@ -56,6 +57,7 @@ impl Wire {
         let idempotency_key = format!("\"{}\"", self.mask.key(attempt, self.machine.number));
         office.note("sent", self.machine.number, || format!("{payment_id} {idempotency_key}"));
         self.machine.is_asking.store(true, Ordering::Relaxed);
+        troubles::aim(office, self.machine.number, attempt.renewal.subscription_id.as_str());
         if office.strikes(office.swarm.request_lost) {
             office.struck("request lost".to_owned());
             drop(answer);

@@ -113,6 +113,7 @@ impl<D: Database> World<D> {
             calm_from,
             violations: Vec::new(),
         };
+        world.office.struck(format!("workers: {}", world.office.swarm.workers));
         weather::begin(&world.office);
         troubles::plan(&world.office, world.calm_from);
         world
@@ -337,11 +338,18 @@ impl<D: Database> World<D> {
         };
         let (ledger, truth, mask) = (model.ledger(), &mut self.truth, &self.site.mask);
         for charge in &ledger.charges()[truth.charges.len()..] {
+            let purpose = purpose(&charge.payment_id);
+            if truth.declines.iter().any(|decline| purpose.is_some() && decline.purpose == purpose) {
+                self.office.struck("a charge after a decline".to_owned());
+            }
+            if !self.auditor.prices.contains(&charge.amount) {
+                self.office.struck("a charge of a sum that nobody asked for".to_owned());
+            }
             truth.charges.push(Charge {
                 payment_id: mask.known_as(&charge.payment_id),
                 amount: charge.amount,
                 at: charge.at.timestamp_micros(),
-                purpose: purpose(&charge.payment_id),
+                purpose,
                 payer: payer(&charge.payment_id),
             });
         }
