@@ -22,6 +22,12 @@ pub async fn run(_: &Args, app: &App, output: &Output, shutdown: &Shutdown) -> R
     } else {
         show(&report, app, output)?;
     }
+    verdict(&report)
+}
+
+/// # Errors
+/// Where it could not be completed: the gateway refused or did not answer. What was announced is announced.
+pub fn verdict(report: &LookAheadReport) -> Result<(), CliError> {
     match &report.problem {
         None => Ok(()),
         Some(problem) => Err(incomplete(problem.clone())

@@ -2,9 +2,11 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Event, Installed, LookAhead, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Attempt, BillingKey, Customer, Delivery, Event, Installed, LookAhead, Plan, Refund, Renewal, Retired, Run, Seen,
+    Subscription,
 };
 use super::table::{Table, Undo};
+use crate::domain::delivery::SinkName;
 use crate::domain::ids::{AttemptId, BillingKeyId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
@@ -27,6 +29,9 @@ pub(super) struct Tables {
     pub refunds: Table<PaymentId, Refund>,
     pub runs: Table<RunId, Run>,
     pub look_aheads: Table<(SubscriptionId, DateTime<Utc>), LookAhead>,
+    /// Not handed to the sinks yet, by themselves.
+    pub outbox: Table<EventId, EventId>,
+    pub deliveries: Table<(SinkName, EventId), Delivery>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -49,13 +54,15 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 23] {
+    fn all(&mut self) -> [&mut dyn Undo; 25] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.outbox,
+            &mut self.deliveries,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

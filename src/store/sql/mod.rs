@@ -6,6 +6,7 @@
 mod access;
 mod claim;
 mod claim_keys;
+mod deliveries;
 pub(crate) mod error;
 mod import;
 mod installation;

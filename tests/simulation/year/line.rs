@@ -1,6 +1,7 @@
 //! The gateway at the other end of a line: seldom something is lost, and while a charge is on its way the world goes on.
 //! What is sent and how answers are read is the product's own code.
 
+use super::super::population::purpose;
 use super::super::time::{SECOND, Time};
 use super::super::wire::STORE_ID;
 use super::client;
@@ -68,6 +69,10 @@ impl Line {
                 Step::Approving { ticket, .. } => model.approve(self.time.now(), *ticket),
             }
         };
+        if ["BILLING_KEY_NOT_FOUND", "BILLING_KEY_ALREADY_DELETED"].iter().any(|word| reply.body.contains(word)) {
+            let sent: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            self.people.lock().unwrap().refuse(sent["customData"].as_str().and_then(purpose));
+        }
         self.travel().await;
         if self.strikes(0.002) { unclear() } else { map::charge_answer(&heard(&reply), self.time.now()) }
     }

@@ -16,7 +16,7 @@ mod promises;
 
 use super::auditor::{Auditor, Violation};
 use super::database::{Database, Memory};
-use super::facts::{Charge, Decline, Truth};
+use super::facts::{Charge, Decline, Payer, Truth};
 use super::population::purpose;
 use super::process::{TABLES, client};
 use super::time::{DAY, Event, HOUR, MINUTE, MachineClock, Time};
@@ -134,6 +134,7 @@ impl World {
         drive(&world.time, async { shared.import(batch).await.unwrap() });
         world.auditor.first_ends = people.lock().unwrap().first_ends();
         world.auditor.prices = people.lock().unwrap().prices();
+        world.auditor.exact = true;
         // An answer may be looked up again for a day before it is believed.
         world.auditor.news_may_be_old = 2 * DAY;
         world
@@ -235,17 +236,27 @@ impl World {
         let mut model = self.model.lock().unwrap();
         model.advance(self.time.now());
         let purpose = |payment_id: &str| purpose(model.record(payment_id)?.custom_data.as_deref()?);
+        let people = self.people.lock().unwrap();
+        let payer = |payment_id: &str, purpose: &Option<(String, i64)>| {
+            let key = model.record(payment_id).and_then(|record| record.billing_key.as_deref());
+            key.map_or(Payer::Stranger, |key| Payer::Customer(people.payer(key, purpose)))
+        };
         let (ledger, truth) = (model.ledger(), &mut self.truth);
         for charge in &ledger.charges()[truth.charges.len()..] {
+            let purpose = purpose(&charge.payment_id);
             truth.charges.push(Charge {
                 payment_id: charge.payment_id.clone(),
                 amount: charge.amount,
                 at: charge.at.timestamp_micros(),
-                purpose: charge.subscription.as_ref().and_then(|_| purpose(&charge.payment_id)),
+                payer: payer(&charge.payment_id, &purpose),
+                purpose,
             });
         }
         for decline in &ledger.declined()[truth.declines.len()..] {
             truth.declines.push(Decline { purpose: purpose(&decline.payment_id) });
+        }
+        for refused in &people.refused()[truth.refused_keys.len()..] {
+            truth.refused_keys.push(Decline { purpose: refused.clone() });
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct People {
     prices: BTreeSet<i64>,
     /// Attempts of each subscription that cancelled, by then.
     canceled: BTreeMap<String, usize>,
+    /// What was to be paid for with keys that the gateway knows no more.
+    refused: Vec<Option<(String, i64)>>,
     away: bool,
     rests: bool,
 }
@@ -52,6 +54,7 @@ impl People {
             first_ends: BTreeMap::new(),
             prices: PLANS.iter().map(|(_, amount)| *amount).collect(),
             canceled: BTreeMap::new(),
+            refused: Vec::new(),
             away: false,
             rests: false,
         }
@@ -132,6 +135,23 @@ impl People {
             channel_key: None,
             pg_provider: None,
         }
+    }
+
+    /// The gateway did not know the key that this was to be paid with.
+    pub fn refuse(&mut self, purpose: Option<(String, i64)>) {
+        self.refused.push(purpose);
+    }
+
+    pub fn refused(&self) -> &[Option<(String, i64)>] {
+        &self.refused
+    }
+
+    /// Whose card paid: the subscription that it was for, if it is one of that customer's, or the customer's own.
+    pub fn payer(&self, key: &str, purpose: &Option<(String, i64)>) -> String {
+        let customer: usize = key.split('-').nth(2).unwrap().parse().unwrap();
+        let is_theirs = |(subscription, _): &&(String, i64)| self.customer_of(number(subscription)) == customer;
+        let own = purpose.as_ref().filter(is_theirs).map(|(subscription, _)| subscription.clone());
+        own.unwrap_or_else(|| name(customer))
     }
 
     /// What the card behind a billing key says when it is charged now.

@@ -11,3 +11,4 @@ mod look_ahead;
 mod look_ups;
 mod refunds;
 mod stops;
+mod ticks;
