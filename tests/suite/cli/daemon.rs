@@ -92,6 +92,7 @@ fn what_was_missed_is_done_at_the_start_and_what_was_done_is_not_done_again() {
     wait_until("its end", || runs(&stage, "schedule").iter().any(|run| run["status"] == "completed"));
     let said = stopped(daemon);
     said.line(&["renewals of", "were missed"]).line(&["reconciliation of", "were missed"]);
+    said.line(&["look ahead of", "were missed"]);
     said.line(&["the daemon has stopped", "nothing is under way"]);
     each_once(&stage, 3);
     let again = start(&stage, LATER);
