@@ -210,19 +210,21 @@ impl People {
         self.gateway_forgets();
     }
 
-    /// Customers delete a card in their wallet: the gateway knows, and nobody tells renewd. And one in ten thousand is
-    /// scheduled by somebody else.
+    /// Customers delete a card in their wallet: the gateway knows, and nobody tells renewd. And
+    /// sometimes somebody else schedules a payment with it.
     fn gateway_forgets(&mut self) {
         let usable = self.store.billing_keys();
         for key in usable.iter().filter(|key| key.state == KeyState::Usable) {
             if self.chance(0.0001) {
                 let info = KeyInfo { deleted: true, ..KeyInfo::default() };
                 self.model.lock().unwrap().set_key(key.billing_key.expose(), info);
-            } else if self.chance(0.00002) {
+            } else if self.chance(0.0001) {
+                let subscriptions = self.store.subscriptions();
+                let theirs = subscriptions.iter().find(|row| row.row.customer_id == key.customer_id).unwrap();
                 let scheduled = Scheduled {
                     id: format!("schedule-{}", key.id),
                     billing_key: key.billing_key.expose().to_owned(),
-                    due_at: DateTime::from_timestamp(1_900_000_000, 0).unwrap(),
+                    due_at: theirs.row.current_period_end + TimeDelta::days(5),
                 };
                 self.model.lock().unwrap().add_schedule(scheduled);
             }
