@@ -13,6 +13,7 @@
 
 use super::channel::Channels;
 use super::pace::Paces;
+use super::reconcile::report::ReconcileReport;
 use super::report::{Report, RunReport};
 use super::restore::not_compared;
 use super::{Engine, RunError};
@@ -110,6 +111,8 @@ impl Engine {
         run.looks_only = compared.is_err();
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        let now = self.now(run);
+        self.place_seen(run, &mut ReconcileReport::new(run, (now, now), now)).await?;
         match compared {
             // Charging stops; what needs no charge goes on.
             Err(RunError::Gateway(why)) => run.stop(not_compared(&why)),

@@ -331,6 +331,10 @@ pub trait Store: Send + Sync {
 
     async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError>;
 
+    /// Payment ids that were observed under this name (`seen_by`) and whose money is not recorded since, the longest
+    /// waiting first.
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError>;
+
     /// Refunds that are to be asked for now, the longest waiting first.
     async fn refund_facts(&self, rows_max: u32) -> Result<Vec<RefundFacts>, StoreError>;
 

@@ -243,6 +243,10 @@ impl Store for Storage {
         Ok(settled)
     }
 
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Stored<Vec<PaymentId>> {
+        self.at("unplaced", self.inner.unplaced(seen_by, rows_max)).await
+    }
+
     async fn late_facts(&self, rows_max: u32) -> Stored<Vec<LateFacts>> {
         if self.is(Bug::NoLateSweep) {
             return Ok(Vec::new());

@@ -12,6 +12,7 @@ use crate::store::rows::late::{LateRow, LookedOut, found, judge, read};
 use crate::store::rows::money::PaymentOut;
 use crate::store::{LateChange, LateFacts, StoreError};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 /// A payment id that is due for a late look-up.
 struct Wanted<'t> {
@@ -85,6 +86,22 @@ fn first<'t>(wanted: impl Iterator<Item = Wanted<'t>>, now: DateTime<Utc>, rows_
     wanted.sort_by_key(|one| (one.due_at, one.renewal_id));
     wanted.truncate(rows_max);
     wanted
+}
+
+pub(super) fn unplaced(store: &MemoryStore, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+    store.read(|tables, _| {
+        let mut since: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
+        for row in tables.observations().iter().filter(|row| row.payment.seen_by == seen_by) {
+            let id = row.payment.payment_id.as_str();
+            if tables.payments().get(id).is_none() {
+                let first = since.entry(id).or_insert(row.recorded_at);
+                *first = (*first).min(row.recorded_at);
+            }
+        }
+        let mut ids: Vec<_> = since.into_iter().map(|(id, first)| (first, id)).collect();
+        ids.sort_unstable();
+        Ok(ids.into_iter().take(rows_max as usize).map(|(_, id)| PaymentId(id.to_owned())).collect())
+    })
 }
 
 pub(super) fn record_late(store: &MemoryStore, changes: &[LateChange]) -> Result<(), StoreError> {

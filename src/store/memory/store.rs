@@ -112,6 +112,10 @@ impl Store for MemoryStore {
         settle::settle(self, batch)
     }
 
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+        late::unplaced(self, seen_by, rows_max)
+    }
+
     async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
         late::late_facts(self, rows_max)
     }

@@ -90,6 +90,7 @@ statements! {
     TIMELINE_REFUNDS = "timeline_refunds",
     TIMELINE_RENEWALS = "timeline_renewals",
     TIMELINE_SUBSCRIPTION = "timeline_subscription",
+    UNPLACED = "unplaced",
     WAITING_FACTS = "waiting_facts",
     WAKE = "wake",
 }

@@ -112,6 +112,10 @@ impl Store for SqlStore {
         settle::settle(self, batch).await
     }
 
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+        late::unplaced(self, seen_by, rows_max).await
+    }
+
     async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
         late::late_facts(self, rows_max).await
     }
