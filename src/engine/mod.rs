@@ -12,6 +12,7 @@ mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod deliver;
 mod drain;
 pub mod import;
 mod late;
@@ -28,6 +29,7 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod ticks;
 pub mod unresolved;
 mod verify;
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod claim;
+mod deliveries;
 mod guard;
 mod import;
 mod installation;

@@ -2,9 +2,10 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Attempt, BillingKey, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
 };
 use super::table::{Table, Undo};
+use crate::domain::delivery::SinkName;
 use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
@@ -25,6 +26,9 @@ pub(super) struct Tables {
     /// By payment.
     pub refunds: Table<PaymentId, Refund>,
     pub runs: Table<RunId, Run>,
+    /// Not handed to the sinks yet, by themselves.
+    pub outbox: Table<EventId, EventId>,
+    pub deliveries: Table<(SinkName, EventId), Delivery>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -45,13 +49,15 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 21] {
+    fn all(&mut self) -> [&mut dyn Undo; 23] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.outbox,
+            &mut self.deliveries,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

@@ -5,6 +5,7 @@
 
 mod access;
 mod claim;
+mod deliveries;
 pub(crate) mod error;
 mod import;
 mod installation;

@@ -6,8 +6,12 @@
 mod bad_imports;
 mod bad_places;
 mod bad_settings;
+mod completions;
+mod daemon;
 mod database;
 mod demo;
+mod doctor;
+mod events;
 mod gateway;
 mod good;
 mod left_open;

@@ -9,3 +9,4 @@ mod late;
 mod look_ups;
 mod refunds;
 mod stops;
+mod ticks;

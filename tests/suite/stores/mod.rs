@@ -5,6 +5,7 @@ mod access;
 mod claim;
 mod condition;
 mod connections;
+mod deliveries;
 mod edges;
 mod ground;
 mod guards;
