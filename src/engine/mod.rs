@@ -6,6 +6,7 @@
 
 mod access;
 mod backoff;
+pub mod by_hand;
 mod channel;
 mod charge;
 mod circuit;
@@ -13,6 +14,7 @@ mod claims;
 mod close;
 pub mod control;
 mod drain;
+pub mod explain;
 pub mod import;
 mod late;
 pub mod limits;

@@ -1,7 +1,7 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, claim, import, installation, late, plan, read, reconcile, refunds, resolve, runs, settle,
+    MemoryStore, access, act, claim, import, installation, late, plan, read, reconcile, refunds, resolve, runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
@@ -12,7 +12,8 @@ use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
-use crate::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use crate::store::act::Act;
+use crate::store::read::{ActionRow, Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
@@ -160,6 +161,18 @@ impl Store for MemoryStore {
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         read::backlog(self)
+    }
+
+    async fn act(&self, act: &Act) -> Result<bool, StoreError> {
+        act::act(self, act)
+    }
+
+    async fn actions(&self, rows_max: u32) -> Result<Vec<ActionRow>, StoreError> {
+        act::actions(self, rows_max)
+    }
+
+    async fn case_facts(&self, renewal: RenewalId) -> Result<Vec<LateFacts>, StoreError> {
+        late::case_facts(self, renewal)
     }
 
     async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {

@@ -2,10 +2,10 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Action, Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
 };
 use super::table::{Table, Undo};
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{ActionId, AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
 
@@ -22,8 +22,8 @@ pub(super) struct Tables {
     /// No row while charging may run.
     pub paused: Table<(), Paused>,
     pub retired: Table<PaymentId, Retired>,
-    /// By payment.
-    pub refunds: Table<PaymentId, Refund>,
+    /// By payment and number.
+    pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
@@ -42,10 +42,11 @@ pub(super) struct Tables {
     sights: Table<Sight, usize>,
     events: Table<EventId, Event>,
     told: Table<String, EventId>,
+    actions: Table<ActionId, Action>,
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 21] {
+    fn all(&mut self) -> [&mut dyn Undo; 22] {
         [
             &mut self.installation,
             &mut self.paused,
@@ -68,6 +69,7 @@ impl Tables {
             &mut self.sights,
             &mut self.events,
             &mut self.told,
+            &mut self.actions,
         ]
     }
 
@@ -113,6 +115,16 @@ impl Tables {
 
     pub fn events(&self) -> &Table<EventId, Event> {
         &self.events
+    }
+
+    /// In the order of their ids.
+    pub fn actions(&self) -> &Table<ActionId, Action> {
+        &self.actions
+    }
+
+    /// Refunds of one payment, the oldest first.
+    pub fn refunds_of<'t>(&'t self, payment: &PaymentId) -> impl Iterator<Item = &'t Refund> {
+        self.refunds.range((payment.clone(), 0)..=(payment.clone(), u32::MAX))
     }
 
     /// Money of this renewal is being given back, or was.
