@@ -21,6 +21,11 @@ macro_rules! kinds {
                     $(Self::$name => $word,)+
                 }
             }
+
+            /// `None` for a kind of another version.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+            }
         }
     };
 }
@@ -42,6 +47,9 @@ kinds! {
     RestoreSuspected = "restore.suspected",
     ChargingPaused = "charging.paused",
     ChargingResumed = "charging.resumed",
+    GatewayUnauthorized = "gateway.unauthorized",
+    EventsReplayed = "events.replayed",
+    EventsDropped = "events.dropped",
 }
 
 /// An event as it is written. `dedupe` is unique: the same thing is told once, however often it is found out.

@@ -12,6 +12,7 @@ pub mod charge;
 pub mod claim;
 pub mod date;
 pub mod decline;
+pub mod delivery;
 mod draft;
 pub mod due;
 pub mod dunning;

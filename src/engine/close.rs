@@ -1,4 +1,4 @@
-//! Closing a run: its figures, its status, one event.
+//! Closing a run: its figures, its status, one event; and another where somebody must be alerted by name.
 
 use super::report::RunReport;
 use super::run::Run;
@@ -6,6 +6,7 @@ use super::{Engine, RunError};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::store::ClosedRun;
+use serde_json::{Value, json};
 
 impl Engine {
     pub(super) async fn close(&self, run: &Run, ended: Result<(), RunError>) -> Result<RunReport, RunError> {
@@ -20,27 +21,26 @@ impl Engine {
         };
         let backlog = self.store.backlog().await;
         let finished_at = self.now(run);
-        let report = run.report.finish(status, problem.clone(), backlog.ok(), finished_at);
+        let told_by = problem.as_ref().and(run.stops().told_by);
+        let report = run.report.finish(status, (problem.clone(), told_by), backlog.ok(), finished_at);
         let figures = serde_json::to_value(&report).unwrap_or_default();
         let kind = if problem.is_some() { EventKind::RunFailed } else { EventKind::RunCompleted };
-        let event = NewEvent {
+        let event = |kind: EventKind, payload: Value| NewEvent {
             id: EventId(self.new_id()),
             kind,
             subscription_id: None,
             renewal_id: None,
             attempt_id: None,
             dedupe: format!("{}:{}", kind.as_str(), run.id),
-            payload: figures.clone(),
+            payload,
             created_at: finished_at,
         };
-        let closed = ClosedRun {
-            id: run.id,
-            status: status.to_owned(),
-            figures,
-            error: problem,
-            finished_at,
-            events: vec![event],
-        };
+        let mut events = vec![event(kind, figures.clone())];
+        if told_by == Some(EventKind::GatewayUnauthorized) {
+            let payload = json!({ "reason": problem, "run_id": run.id, "left_due": report.left_due });
+            events.push(event(EventKind::GatewayUnauthorized, payload));
+        }
+        let closed = ClosedRun { id: run.id, status: status.to_owned(), figures, error: problem, finished_at, events };
         // Why the steps failed is worth more to the reader than that the row could not be closed either.
         let written = self.store.close_run(&closed).await;
         ended?;

@@ -13,6 +13,7 @@ mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod deliver;
 mod drain;
 pub mod explain;
 pub mod import;
@@ -30,6 +31,7 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod ticks;
 pub mod unresolved;
 mod verify;
 

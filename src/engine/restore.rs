@@ -150,7 +150,7 @@ impl Engine {
         if !run.is_stopping() {
             run.report.compared();
         }
-        run.stop(reason);
+        run.stop_told_by(Some(EventKind::RestoreSuspected), reason);
         Ok(())
     }
 

@@ -2,22 +2,24 @@
 //! just before one or just after it.
 
 use super::bugs::Bug;
-use super::office::{Machine, Office};
+use super::office::{AIM, Machine, Office, Place};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use renewd::clock::Clock;
 use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
 use renewd::domain::claim::RenewalChange;
+use renewd::domain::delivery::{Recorded, Sending};
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
-use renewd::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
 use renewd::store::act::Act;
+use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{ActionRow, Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
@@ -48,18 +50,21 @@ impl Storage {
     /// One statement or transaction, with all that can happen around it.
     async fn at<T>(&self, name: &'static str, work: impl Future<Output = Stored<T>>) -> Stored<T> {
         let office = &self.office;
-        office.travel(&self.machine).await;
-        if office.is_database_away() || office.strikes(office.swarm.lost_before) {
+        office.travel(&self.machine, Place::Before(name)).await;
+        let aim = if Place::Before(name).is_about_money() { AIM } else { 1.0 };
+        if office.is_database_away() || office.strikes(aim * office.swarm.lost_before) {
+            office.struck(format!("database away before {name}"));
             office.note("database away", self.machine.number, || name.to_owned());
             return Err(away());
         }
         let done = office.real(work).await;
         office.note(name, self.machine.number, || done.as_ref().err().map(ToString::to_string).unwrap_or_default());
-        if office.strikes(office.swarm.lost_after) {
+        if office.strikes(aim * office.swarm.lost_after) {
             office.note("acknowledgement lost", self.machine.number, || name.to_owned());
+            office.struck(format!("acknowledgement lost after {name}"));
             return Err(away());
         }
-        office.travel(&self.machine).await;
+        office.travel(&self.machine, Place::After(name)).await;
         done
     }
 
@@ -110,6 +115,10 @@ impl Store for Storage {
 
     async fn check_schema(&self) -> Stored<()> {
         self.inner.check_schema().await
+    }
+
+    async fn health(&self) -> Stored<renewd::store::read::Health> {
+        self.inner.health().await
     }
 
     async fn migrate(&self, key: Option<secrecy::SecretString>) -> Stored<Migrated> {
@@ -275,6 +284,30 @@ impl Store for Storage {
 
     async fn tell(&self, events: &[NewEvent]) -> Stored<()> {
         self.write("tell", self.inner.tell(events), |()| true).await
+    }
+
+    async fn route_events(&self, rows_max: u32, decide: Router) -> Stored<u32> {
+        self.at("route events", self.inner.route_events(rows_max, decide)).await
+    }
+
+    async fn claim_deliveries(&self, claim: &DeliveryClaim) -> Stored<Vec<Sending>> {
+        self.at("claim deliveries", self.inner.claim_deliveries(claim)).await
+    }
+
+    async fn record_deliveries(&self, sent: &[Recorded]) -> Stored<Vec<EventId>> {
+        self.at("record deliveries", self.inner.record_deliveries(sent)).await
+    }
+
+    async fn change_deliveries(&self, change: &ManualChange) -> Stored<u64> {
+        self.at("change deliveries", self.inner.change_deliveries(change)).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Stored<Vec<DeliveryRow>> {
+        self.at("deliveries", self.inner.deliveries(filter)).await
+    }
+
+    async fn deliveries_left(&self) -> Stored<Vec<DeliveriesLeft>> {
+        self.at("deliveries left", self.inner.deliveries_left()).await
     }
 
     async fn access_facts(

@@ -10,7 +10,7 @@ use crate::domain::ids::{ActionId, BillingKeyId};
 use crate::engine::Engine;
 use crate::engine::import::billing_key_id;
 use crate::engine::report::RunReport;
-use crate::engine::run::RunRequest;
+use crate::engine::run::{RunRequest, Scope};
 use crate::shutdown::Shutdown;
 use crate::store::BillingKeyRow;
 use crate::store::act::{Act, Doing, Move};
@@ -84,6 +84,7 @@ impl Engine {
             business_date: None,
             only: vec![case.subscription_id.clone()],
             charges_max: Some(1),
+            scope: Scope::Planned,
         };
         let run = self.run(&request, shutdown).await?;
         let after = self.again(case).await?;

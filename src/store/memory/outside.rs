@@ -219,6 +219,8 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "refunds" => json(tables.refunds.iter()),
         "actions" => json(tables.actions().iter()),
         "events" => json(tables.events().iter()),
+        "outbox" => json(tables.outbox.iter().map(|id| serde_json::json!({ "event_id": id }))),
+        "deliveries" => json(tables.deliveries.iter()),
         "runs" => json(tables.runs.iter()),
         _ => Vec::new(),
     }

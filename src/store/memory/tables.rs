@@ -2,9 +2,11 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Action, Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Action, Attempt, BillingKey, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen,
+    Subscription,
 };
 use super::table::{Table, Undo};
+use crate::domain::delivery::SinkName;
 use crate::domain::ids::{ActionId, AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
@@ -25,6 +27,9 @@ pub(super) struct Tables {
     /// By payment and number.
     pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
+    /// Not handed to the sinks yet, by themselves.
+    pub outbox: Table<EventId, EventId>,
+    pub deliveries: Table<(SinkName, EventId), Delivery>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -46,13 +51,15 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 22] {
+    fn all(&mut self) -> [&mut dyn Undo; 24] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.outbox,
+            &mut self.deliveries,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod attempts;
 pub mod claimed;
+pub mod deliveries;
 pub mod found;
 pub mod known;
 pub mod late;

@@ -7,6 +7,7 @@ use super::rows::{IdRow, bulk, events_param};
 use super::session::{Lane, Step, Tx};
 use super::settle::{guards, write};
 use super::statement::{self, Param};
+use crate::domain::action::NewAction;
 use crate::domain::ids::RenewalId;
 use crate::domain::refund::NewRefund;
 use crate::domain::settlement::Settlement;
@@ -26,10 +27,15 @@ impl Step for Act {
         if !done(tx, &self.doing).await? {
             return Ok(false);
         }
-        tx.execute(&statement::ACT_RECORD, &[bulk(&[ActionOut::from(&self.action)])?]).await?;
+        record(tx, &self.action).await?;
         tell(tx, events_param(self.events.iter())?).await?;
         Ok(true)
     }
+}
+
+/// Who did it, and why: in the transaction that does it.
+pub(super) async fn record(tx: &mut Tx, action: &NewAction) -> Result<(), StoreError> {
+    tx.execute(&statement::ACT_RECORD, &[bulk(&[ActionOut::from(action)])?]).await.map(|_| ())
 }
 
 async fn done(tx: &mut Tx, doing: &Doing) -> Result<bool, StoreError> {

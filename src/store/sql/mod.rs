@@ -6,6 +6,7 @@
 mod access;
 mod act;
 mod claim;
+mod deliveries;
 pub(crate) mod error;
 mod import;
 mod installation;

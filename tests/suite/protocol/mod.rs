@@ -10,3 +10,4 @@ mod late;
 mod look_ups;
 mod refunds;
 mod stops;
+mod ticks;

@@ -6,6 +6,7 @@ mod act;
 mod claim;
 mod condition;
 mod connections;
+mod deliveries;
 mod edges;
 mod ground;
 mod guards;
