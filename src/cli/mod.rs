@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its arguments, the call, the output. Commands decide nothing
 //! about money: they ask the engine.
 
+pub mod by_hand;
 pub mod completions;
 pub mod daemon;
 pub mod demo;
@@ -14,6 +15,9 @@ pub mod output;
 pub mod pause;
 pub mod progress;
 pub mod reconcile;
+pub mod refund;
+pub mod resolve;
+pub mod retry;
 pub mod run;
 pub mod show;
 pub mod simulator;
@@ -79,6 +83,12 @@ pub enum Command {
     Show(show::Args),
     /// Compare what the gateway lists with what is recorded, both ways; settle what is certain, show the rest. Charges nothing.
     Reconcile(reconcile::Args),
+    /// Charge one renewal now, whatever its ladder says.
+    Retry(retry::Args),
+    /// Give a payment back, whole or in part.
+    Refund(refund::Args),
+    /// Answer a renewal under review: what became of it, and how you know.
+    Resolve(resolve::Args),
     /// What was told to whom: list it, send it again, drop it, deliver what waits.
     Events(events::Args),
     /// The kill switch: no new charge starts anywhere until `resume`.
@@ -162,6 +172,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Status(args) => status::run(&args, &app, &output).await,
         Command::Show(args) => show::run(&args, &app, &output).await,
         Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,
+        Command::Retry(args) => retry::run(&args, &app, &output, &shutdown).await,
+        Command::Refund(args) => refund::run(&args, &app, &output, &shutdown).await,
+        Command::Resolve(args) => resolve::run(&args, &app, &output, &shutdown).await,
         Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,

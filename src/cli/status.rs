@@ -6,7 +6,7 @@ use super::output::{Mode, Output};
 use crate::app::App;
 use crate::domain::ids::RunId;
 use crate::engine::unresolved::Unresolved;
-use crate::store::read::{Backlog, RenewalRow, RunRow};
+use crate::store::read::{ActionRow, Backlog, RenewalRow, RunRow};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ struct Status {
     open: Unresolved,
     runs: Vec<RunRow>,
     needs_a_look: Vec<RenewalRow>,
+    /// What people did by hand last.
+    by_hand: Vec<ActionRow>,
 }
 
 pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
@@ -47,6 +49,7 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
         backlog,
         runs: store.runs(ROWS).await?,
         needs_a_look: store.needs_person(ROWS).await?,
+        by_hand: store.actions(ROWS).await?,
     };
     if output.mode == Mode::Json {
         return output.json(&status);
@@ -64,6 +67,10 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     output.table(&["renewals", ""], backlog_rows(status, app))?;
     for sentence in status.open.sentences(app.zone) {
         output.heading(&sentence)?;
+    }
+    if !status.by_hand.is_empty() {
+        let rows = status.by_hand.iter().map(|row| action_row(row, app));
+        output.table(&["by hand", "who", "what", "about", "why"], rows)?;
     }
     if status.needs_a_look.is_empty() {
         return output.heading("nothing needs a person");
@@ -107,6 +114,17 @@ fn backlog_rows(status: &Status, app: &App) -> Vec<Vec<String>> {
     ];
     rows.extend(times.into_iter().filter_map(|(what, at)| Some(vec![what.to_owned(), at?])));
     rows
+}
+
+fn action_row(row: &ActionRow, app: &App) -> Vec<String> {
+    let about = row.subscription_id.clone().or_else(|| row.run_id.clone());
+    vec![
+        local(row.created_at, app.zone),
+        row.actor.clone(),
+        words(&row.kind),
+        about.unwrap_or_default(),
+        row.reason.clone().unwrap_or_default(),
+    ]
 }
 
 fn look_row(renewal: &RenewalRow, app: &App) -> Vec<String> {

@@ -57,8 +57,10 @@ pub struct ClaimFacts {
     /// Claims since the last settle: a row that kills the process must not be claimed for ever.
     pub unsettled_claims: u32,
     pub cancel_at_period_end: bool,
-    /// The subscription is `active` or `past_due` and still at `period_start`.
+    /// The subscription is still at `period_start`, and `active`, `past_due`, or, by a person's command, downgraded.
     pub period_is_next: bool,
+    /// A person's command to charge it stands: over its ladder, its lateness and the charging window.
+    pub commanded: bool,
     pub payer: Payer,
     /// All keys of the customer, the newest first, unusable ones included.
     pub keys: Vec<KeyFacts>,
@@ -130,14 +132,15 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
     if facts.cancel_at_period_end {
         return refuse(facts, Event::CancelSeen, None, with);
     }
-    if !with.policy.is_open_at(facts.now) {
+    let is_night = with.policy.is_quiet_at(facts.now);
+    if is_night || !(facts.commanded || with.policy.is_open_at(facts.now)) {
         return Ok(ClaimDecision::Skip);
     }
     if facts.unsettled_claims >= with.policy.claims_unsettled_max {
         let reason = format!("claimed {} times without an outcome: it may end the process", facts.unsettled_claims);
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
-    if is_never_tried(facts) && facts.period_start + with.policy.max_overdue < facts.now {
+    if is_never_tried(facts) && !facts.commanded && facts.period_start + with.policy.max_overdue < facts.now {
         return refuse(facts, Event::TooLate, None, with);
     }
     if !payment_id::is_well_formed(facts.payment_id.as_str()) {
@@ -412,6 +415,15 @@ mod tests {
         };
         let dunning = ClaimFacts { attempts: vec![tried], ..late };
         assert!(matches!(decided(&dunning, &[]), ClaimDecision::Charge(_)), "the ladder goes on");
+    }
+
+    #[test]
+    fn a_persons_command_stands_over_lateness_and_window_and_not_over_the_night() {
+        let commanded = |time| ClaimFacts { commanded: true, now: utc(time), ..claim_facts() };
+        assert!(matches!(decided(&commanded("2026-02-04T13:30:00Z"), &[]), ClaimDecision::Charge(_)), "22:30");
+        assert_eq!(decided(&commanded("2026-01-30T14:30:00Z"), &[]), ClaimDecision::Skip, "23:30");
+        let canceled = ClaimFacts { cancel_at_period_end: true, ..commanded("2026-01-30T01:00:00Z") };
+        assert_eq!(change(&canceled).to, State::Canceled);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! no other party's wire format.
 
 pub mod access;
+pub mod action;
 pub mod answer;
 pub mod attempt;
+pub mod by_hand;
 pub mod charge;
 pub mod claim;
 pub mod date;
@@ -19,6 +21,7 @@ pub mod ids;
 pub mod late;
 pub mod look_ups;
 pub mod money;
+pub mod outlook;
 pub mod payment;
 pub mod payment_id;
 pub mod period;

@@ -32,6 +32,8 @@ pub struct WaitingFacts {
     /// Amount, currency and period could be read when it was planned.
     pub is_complete: bool,
     pub period_start: DateTime<Utc>,
+    /// A person's command to charge it stands.
+    pub commanded: bool,
 }
 
 /// The change that is called for, or `None` to go on waiting.
@@ -52,6 +54,7 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
     match facts.state {
         State::Due if facts.cancel_at_period_end => Some(Event::CancelSeen),
         State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
+        State::Due if facts.commanded => None,
         State::Due if facts.never_tried && !facts.waits_for_key && facts.period_start + policy.max_overdue < now => {
             Some(Event::TooLate)
         }
@@ -141,6 +144,7 @@ mod tests {
             was_declined: true,
             is_complete: true,
             period_start: period_end(),
+            commanded: false,
         }
     }
 
@@ -184,6 +188,16 @@ mod tests {
         assert_eq!(decided(&ours, waits().access_until), Some((State::Review, None)));
         let unread = WaitingFacts { state: State::Canceled, is_complete: false, ..waits() };
         assert_eq!(decided(&unread, now()), Some((State::Review, None)), "it has no amount to charge");
+    }
+
+    #[test]
+    fn a_persons_command_outlives_the_grace_and_the_lateness_but_no_cancellation() {
+        let commanded = WaitingFacts { commanded: true, ..waits() };
+        assert_eq!(decided(&commanded, waits().access_until), None);
+        let lapsed = WaitingFacts { never_tried: true, was_declined: false, ..commanded.clone() };
+        assert_eq!(decided(&lapsed, period_end() + TimeDelta::days(30)), None);
+        let canceled = WaitingFacts { cancel_at_period_end: true, ..commanded };
+        assert_eq!(decided(&canceled, now()), Some((State::Canceled, waits().next_attempt_at)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod access;
 mod backoff;
+pub mod by_hand;
 mod channel;
 mod charge;
 mod circuit;
@@ -14,6 +15,7 @@ mod close;
 pub mod control;
 pub mod deliver;
 mod drain;
+pub mod explain;
 pub mod import;
 mod late;
 pub mod limits;

@@ -3,6 +3,7 @@
 //! What does not live here: no decision. A store reads facts, and records what the domain decided; its SQL may refuse
 //! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
 
+pub mod act;
 pub mod memory;
 pub mod outbox;
 pub mod postgres;
@@ -393,6 +394,19 @@ pub trait Store: Send + Sync {
 
     /// How many renewals could be claimed now, and what the rest waits for.
     async fn backlog(&self) -> Result<read::Backlog, StoreError>;
+
+    /// Does one thing by hand, with the record of who and why, in one transaction: all of it, or nothing where the renewal
+    /// is no longer as the person saw it (`false`).
+    async fn act(&self, act: &act::Act) -> Result<bool, StoreError>;
+
+    /// What people did by hand last, the newest first.
+    async fn actions(&self, rows_max: u32) -> Result<Vec<read::ActionRow>, StoreError>;
+
+    /// All payment ids that a renewal has or had, each with the last attempt made under it.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] where an attempt of it cannot be read.
+    async fn case_facts(&self, renewal: RenewalId) -> Result<Vec<LateFacts>, StoreError>;
 
     /// The latest runs, the newest first.
     async fn runs(&self, rows_max: u32) -> Result<Vec<read::RunRow>, StoreError>;

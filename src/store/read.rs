@@ -131,7 +131,7 @@ pub struct PaymentRow {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// Money that renewd gives back by itself.
+/// Money that is given back.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct RefundRow {
     pub payment_id: String,
@@ -146,6 +146,41 @@ pub struct RefundRow {
     /// What the gateway said last.
     pub note: Option<String>,
     pub wanted_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    /// Counts from 1 within the payment.
+    pub number: i64,
+    /// Tells a person's refunds of one payment apart.
+    pub reference: String,
+    /// What of the payment stays after it, in minor units.
+    pub left_after: i64,
+}
+
+/// What somebody did by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct ActionRow {
+    pub id: String,
+    pub kind: String,
+    pub actor: String,
+    pub reason: Option<String>,
+    pub evidence: Option<String>,
+    pub subscription_id: Option<String>,
+    pub renewal_id: Option<String>,
+    pub payment_id: Option<String>,
+    pub run_id: Option<String>,
+    #[sqlx(json)]
+    pub details: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The row of a billing key, without the key.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct KeyRow {
+    pub id: String,
+    pub channel_key: Option<String>,
+    pub pg_provider: Option<String>,
+    pub state: String,
+    pub unusable_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -181,4 +216,8 @@ pub struct Timeline {
     pub payments: Vec<PaymentRow>,
     pub refunds: Vec<RefundRow>,
     pub events: Vec<EventRow>,
+    /// What people did by hand.
+    pub actions: Vec<ActionRow>,
+    /// The customer's billing keys, the newest first.
+    pub keys: Vec<KeyRow>,
 }

@@ -18,8 +18,9 @@ use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
+use renewd::store::act::Act;
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use renewd::store::read::{ActionRow, Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
     Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
@@ -332,6 +333,18 @@ impl Store for Storage {
 
     async fn backlog(&self) -> Stored<Backlog> {
         self.at("backlog", self.inner.backlog()).await
+    }
+
+    async fn act(&self, act: &Act) -> Stored<bool> {
+        self.write("act", self.inner.act(act), |written| *written).await
+    }
+
+    async fn actions(&self, rows_max: u32) -> Stored<Vec<ActionRow>> {
+        self.inner.actions(rows_max).await
+    }
+
+    async fn case_facts(&self, renewal: RenewalId) -> Stored<Vec<LateFacts>> {
+        self.at("case facts", self.inner.case_facts(renewal)).await
     }
 
     async fn runs(&self, rows_max: u32) -> Stored<Vec<RunRow>> {

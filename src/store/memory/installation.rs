@@ -2,13 +2,14 @@
 
 use super::MemoryStore;
 use super::rows::Installed;
+use super::tables::Tables;
 use crate::store::rows::same_key;
 use crate::store::{Installation, Migrated, Pinned, SchemaProblem, StoreError, Switch};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The version of the schema whose constraints are kept here.
-const VERSION: i64 = 3;
+const VERSION: i64 = 5;
 
 /// The id key where none is given: fixed, as chance is not this store's, and nothing here outlives the process.
 const PAYMENT_ID_KEY: &str = "6d656d6f72796d656d6f72796d656d6f72796d656d6f72796d656d6f72796d65";
@@ -58,10 +59,14 @@ pub(super) fn switch(store: &MemoryStore) -> Result<Switch, StoreError> {
 
 pub(super) fn set_switch(store: &MemoryStore, switch: &Switch) -> Result<(), StoreError> {
     store.write(|tables, _| {
-        match &switch.paused {
-            Some(paused) => tables.paused.put((), paused.clone()),
-            None => tables.paused.remove(()),
-        }
+        turn(tables, switch);
         Ok(())
     })
+}
+
+pub(super) fn turn(tables: &mut Tables, switch: &Switch) {
+    match &switch.paused {
+        Some(paused) => tables.paused.put((), paused.clone()),
+        None => tables.paused.remove(()),
+    }
 }

@@ -217,6 +217,7 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "observations" => json(tables.observations().iter()),
         "retired_payments" => json(tables.retired.iter()),
         "refunds" => json(tables.refunds.iter()),
+        "actions" => json(tables.actions().iter()),
         "events" => json(tables.events().iter()),
         "outbox" => json(tables.outbox.iter().map(|id| serde_json::json!({ "event_id": id }))),
         "deliveries" => json(tables.deliveries.iter()),

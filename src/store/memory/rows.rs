@@ -1,5 +1,6 @@
 //! Rows as they stand in the tables, with the columns that the SQL stores have. An auditor may read them all.
 
+use crate::domain::action::NewAction;
 use crate::domain::attempt::AttemptState;
 use crate::domain::decline::{DeclineClass, Reason};
 use crate::domain::delivery::SinkName;
@@ -77,6 +78,11 @@ impl Subscription {
     pub fn is_at(&self, period_start: DateTime<Utc>) -> bool {
         self.is_live() && self.row.current_period_end == period_start
     }
+
+    /// The same, downgraded or not.
+    pub fn ends_at(&self, period_start: DateTime<Utc>) -> bool {
+        self.row.current_period_end == period_start
+    }
 }
 
 /// The move of one subscription from one period to the next.
@@ -118,9 +124,17 @@ pub struct Renewal {
     pub paid_at: Option<DateTime<Utc>>,
     pub pg_tx_id: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
+    pub commanded_until: Option<DateTime<Utc>>,
     pub planned_by: RunId,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Renewal {
+    /// A person's command to charge it stands.
+    pub fn is_commanded(&self, now: DateTime<Utc>) -> bool {
+        self.commanded_until.is_some_and(|until| until > now)
+    }
 }
 
 /// One try at charging a renewal.
@@ -201,4 +215,5 @@ pub struct Delivery {
 }
 
 pub type Event = NewEvent;
+pub type Action = NewAction;
 pub type Run = crate::store::read::RunRow;

@@ -1,8 +1,8 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve, runs,
-    settle,
+    MemoryStore, access, act, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve,
+    runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
@@ -14,8 +14,9 @@ use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
+use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use crate::store::read::{Backlog, ClaimableRow, Health, RenewalRow, RunRow, Timeline};
+use crate::store::read::{ActionRow, Backlog, ClaimableRow, Health, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
@@ -195,6 +196,18 @@ impl Store for MemoryStore {
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         read::backlog(self)
+    }
+
+    async fn act(&self, act: &Act) -> Result<bool, StoreError> {
+        act::act(self, act)
+    }
+
+    async fn actions(&self, rows_max: u32) -> Result<Vec<ActionRow>, StoreError> {
+        act::actions(self, rows_max)
+    }
+
+    async fn case_facts(&self, renewal: RenewalId) -> Result<Vec<LateFacts>, StoreError> {
+        late::case_facts(self, renewal)
     }
 
     async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {

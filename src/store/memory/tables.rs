@@ -2,11 +2,12 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Action, Attempt, BillingKey, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen,
+    Subscription,
 };
 use super::table::{Table, Undo};
 use crate::domain::delivery::SinkName;
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{ActionId, AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, Utc};
 
@@ -23,8 +24,8 @@ pub(super) struct Tables {
     /// No row while charging may run.
     pub paused: Table<(), Paused>,
     pub retired: Table<PaymentId, Retired>,
-    /// By payment.
-    pub refunds: Table<PaymentId, Refund>,
+    /// By payment and number.
+    pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
     /// Not handed to the sinks yet, by themselves.
     pub outbox: Table<EventId, EventId>,
@@ -46,10 +47,11 @@ pub(super) struct Tables {
     sights: Table<Sight, usize>,
     events: Table<EventId, Event>,
     told: Table<String, EventId>,
+    actions: Table<ActionId, Action>,
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 23] {
+    fn all(&mut self) -> [&mut dyn Undo; 24] {
         [
             &mut self.installation,
             &mut self.paused,
@@ -74,6 +76,7 @@ impl Tables {
             &mut self.sights,
             &mut self.events,
             &mut self.told,
+            &mut self.actions,
         ]
     }
 
@@ -119,6 +122,16 @@ impl Tables {
 
     pub fn events(&self) -> &Table<EventId, Event> {
         &self.events
+    }
+
+    /// In the order of their ids.
+    pub fn actions(&self) -> &Table<ActionId, Action> {
+        &self.actions
+    }
+
+    /// Refunds of one payment, the oldest first.
+    pub fn refunds_of<'t>(&'t self, payment: &PaymentId) -> impl Iterator<Item = &'t Refund> {
+        self.refunds.range((payment.clone(), 0)..=(payment.clone(), u32::MAX))
     }
 
     /// Money of this renewal is being given back, or was.

@@ -4,6 +4,7 @@
 //! each statement, the same names in both).
 
 mod access;
+mod act;
 mod claim;
 mod deliveries;
 pub(crate) mod error;

@@ -145,6 +145,8 @@ impl Step for ReadTimeline {
             payments: tx.rows(&statement::TIMELINE_PAYMENTS, &id).await?,
             refunds: tx.rows(&statement::TIMELINE_REFUNDS, &id).await?,
             events: tx.rows(&statement::TIMELINE_EVENTS, &id).await?,
+            actions: tx.rows(&statement::TIMELINE_ACTIONS, &id).await?,
+            keys: tx.rows(&statement::TIMELINE_KEYS, &id).await?,
         }))
     }
 }

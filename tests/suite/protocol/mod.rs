@@ -2,6 +2,7 @@
 //! own ledger and against what was recorded.
 
 mod answers;
+mod by_hand;
 mod cancellations;
 mod circuits;
 mod edges;

@@ -284,8 +284,9 @@ async fn the_reason_of_an_earlier_pause_is_kept(on: On) {
     let copy = backup(&world, on).await;
     world.run().await;
     let world = world.on_database(&copy).await;
-    let by = renewd::domain::ids::EventId(world.app.chance.id(world.app.clock.now()));
-    renewd::engine::control::pause(&*world.store, by, "ops", "prices").await.unwrap();
+    let new_id = || world.app.chance.id(world.app.clock.now());
+    let hand = renewd::domain::action::Hand::of("ops").because("prices");
+    renewd::engine::control::pause(&*world.store, &new_id, &hand).await.unwrap();
     world.run().await;
     let reason = paused(&world).await.unwrap();
     assert!(

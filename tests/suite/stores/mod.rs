@@ -2,6 +2,7 @@
 //! memory. What is about SQL itself runs on the two databases.
 
 mod access;
+mod act;
 mod claim;
 mod condition;
 mod connections;
