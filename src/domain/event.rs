@@ -42,6 +42,8 @@ kinds! {
     RestoreSuspected = "restore.suspected",
     ChargingPaused = "charging.paused",
     ChargingResumed = "charging.resumed",
+    BrakeTripped = "brake.tripped",
+    BrakeOverridden = "brake.overridden",
 }
 
 /// An event as it is written. `dedupe` is unique: the same thing is told once, however often it is found out.

@@ -6,8 +6,10 @@
 pub mod access;
 pub mod answer;
 pub mod attempt;
+pub mod brakes;
 pub mod charge;
 pub mod claim;
+pub mod coverage;
 pub mod date;
 pub mod decline;
 mod draft;

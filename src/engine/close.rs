@@ -20,7 +20,11 @@ impl Engine {
         };
         let backlog = self.store.backlog().await;
         let finished_at = self.now(run);
-        let report = run.report.finish(status, problem.clone(), backlog.ok(), finished_at);
+        let mut report = run.report.finish(status, problem.clone(), backlog.ok(), finished_at);
+        let covers = run.covers(&report);
+        if covers {
+            report.caught_up = run.book.caught_up();
+        }
         let figures = serde_json::to_value(&report).unwrap_or_default();
         let kind = if problem.is_some() { EventKind::RunFailed } else { EventKind::RunCompleted };
         let event = NewEvent {
@@ -39,7 +43,8 @@ impl Engine {
             figures,
             error: problem,
             finished_at,
-            events: vec![event],
+            events: self.tell_tripped(run, &report.brakes).into_iter().chain([event]).collect(),
+            coverage: run.book.entries(run.id, &report, covers),
         };
         // Why the steps failed is worth more to the reader than that the row could not be closed either.
         let written = self.store.close_run(&closed).await;

@@ -6,12 +6,14 @@
 
 mod access;
 mod backoff;
+mod brakes;
 mod channel;
 mod charge;
 mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod coverage;
 mod drain;
 pub mod import;
 mod late;

@@ -11,7 +11,9 @@ use std::collections::HashSet;
 impl Engine {
     pub(super) async fn plan(&self, run: &Run) -> Result<(), RunError> {
         self.plan_waiting(run).await?;
-        self.plan_due(run).await
+        self.plan_due(run).await?;
+        run.book.tell_lapsed(run.id);
+        Ok(())
     }
 
     async fn plan_waiting(&self, run: &Run) -> Result<(), RunError> {
@@ -45,8 +47,9 @@ impl Engine {
             let decided = self.decide_page(run, &facts);
             let renewals: Vec<PlannedRenewal> = decided.iter().map(|(_, planned)| planned.clone()).collect();
             let new: HashSet<_> = self.store.record_plan(run.id, &renewals).await?.into_iter().collect();
-            for (disposition, _) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
+            for (disposition, planned) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
                 run.report.planned(*disposition);
+                self.count_planned(run, *disposition, planned);
             }
         }
     }

@@ -4,20 +4,20 @@
 use super::bugs::Bug;
 use super::office::{Machine, Office};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use renewd::clock::Clock;
 use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
 use renewd::domain::claim::RenewalChange;
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
-use renewd::domain::ids::{AttemptId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::ids::{AttemptId, CustomerId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
-use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use renewd::store::read::{Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
     Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
@@ -289,8 +289,20 @@ impl Store for Storage {
         self.write("access", self.inner.record_access(changes), |written| !written.is_empty()).await
     }
 
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {
-        self.inner.claimable(after, rows_max).await
+    async fn open_renewals(&self, after: Option<RenewalId>, rows_max: u32) -> Stored<Vec<OpenRenewalRow>> {
+        self.inner.open_renewals(after, rows_max).await
+    }
+
+    async fn channels_of(&self, customers: &[CustomerId]) -> Stored<Vec<KeyChannel>> {
+        self.inner.channels_of(customers).await
+    }
+
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Stored<Vec<DueSum>> {
+        self.at("due now", self.inner.due_now(only)).await
+    }
+
+    async fn coverage(&self, from: NaiveDate) -> Stored<Coverage> {
+        self.at("coverage", self.inner.coverage(from)).await
     }
 
     async fn backlog(&self) -> Stored<Backlog> {

@@ -5,6 +5,7 @@
 //! no durability: what ends the process ends the tables, unless they were copied with [`MemoryStore::copy`].
 
 mod access;
+mod ahead;
 mod claim;
 mod guard;
 mod import;

@@ -219,6 +219,7 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "refunds" => json(tables.refunds.iter()),
         "events" => json(tables.events().iter()),
         "runs" => json(tables.runs.iter()),
+        "coverage_runs" => json(tables.coverage.iter()),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Rows as they stand in the tables, with the columns that the SQL stores have. An auditor may read them all.
 
 use crate::domain::attempt::AttemptState;
+use crate::domain::coverage::Entry;
 use crate::domain::decline::{DeclineClass, Reason};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
@@ -11,6 +12,14 @@ use crate::store::{CustomerRow, PlanRow, SubscriptionRow};
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
+
+/// What one run did for one business date: a row of `coverage_runs`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Covered {
+    #[serde(flatten)]
+    pub entry: Entry,
+    pub recorded_at: DateTime<Utc>,
+}
 
 /// What was fixed when the tables were made.
 #[derive(Clone)]

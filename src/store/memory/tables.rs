@@ -2,12 +2,12 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Attempt, BillingKey, Covered, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
 };
 use super::table::{Table, Undo};
 use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 mod constraints;
 mod outside;
@@ -25,6 +25,8 @@ pub(super) struct Tables {
     /// By payment.
     pub refunds: Table<PaymentId, Refund>,
     pub runs: Table<RunId, Run>,
+    /// By business date and run.
+    pub coverage: Table<(NaiveDate, RunId), Covered>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -45,13 +47,14 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 21] {
+    fn all(&mut self) -> [&mut dyn Undo; 22] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.coverage,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

@@ -4,6 +4,7 @@
 //! each statement, the same names in both).
 
 mod access;
+mod ahead;
 mod claim;
 pub(crate) mod error;
 mod import;
