@@ -2,10 +2,13 @@
 //! own ledger and against what was recorded.
 
 mod answers;
+mod brakes;
 mod cancellations;
 mod circuits;
+mod coverage;
 mod edges;
 mod late;
 mod look_ups;
+mod plans;
 mod refunds;
 mod stops;

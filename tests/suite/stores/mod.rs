@@ -2,9 +2,11 @@
 //! memory. What is about SQL itself runs on the two databases.
 
 mod access;
+mod ahead;
 mod claim;
 mod condition;
 mod connections;
+mod coverage;
 mod edges;
 mod ground;
 mod guards;
