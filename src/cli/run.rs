@@ -135,6 +135,8 @@ fn held(failed: CliError, report: &RunReport) -> CliError {
     let failed = report.brakes.iter().fold(failed, told);
     let see = if names.contains(&Brake::Declines) {
         format!("see who was declined, and why: renewd status --run {}", report.run_id)
+    } else if names.contains(&Brake::Comparison) {
+        "see that the gateway lists payments again, then: renewd run".to_owned()
     } else {
         "see what is due, and why: renewd run --dry-run".to_owned()
     };
