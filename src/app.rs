@@ -6,20 +6,28 @@ use crate::config::{self, Config, ConfigError};
 use crate::domain::brakes::{BrakeLimits, DeclineLimit, GrowthLimit};
 use crate::domain::date::Zone;
 use crate::domain::decline::DeclineTables;
+use crate::domain::delivery::{Patience, Routing};
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::payment::ChannelType;
 use crate::domain::payment_id::PaymentIdKey;
 use crate::domain::policy::Policy;
+use crate::engine::deliver::{DeliverLimits, Dispatcher};
 use crate::engine::limits::{ChannelLimit, Limits};
 use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
 use crate::gateway::portone::{PortOne, Settings};
-use crate::schedule;
+use crate::notify::log::LogSink;
+use crate::notify::pagerduty::PagerDutySink;
+use crate::notify::slack::SlackSink;
+use crate::notify::webhook::WebhookSink;
+use crate::notify::{HttpLimits, Sink};
+use crate::schedule::Line;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +54,10 @@ pub enum SetupError {
         pinned.store_id, pinned.channel_type, wanted.store_id, wanted.channel_type
     )]
     OtherStore { pinned: Pinned, wanted: Pinned },
+    #[error(
+        "gateway.payment_id_key is not the key that this database was made with: under other payment ids the gateway could not refuse a second charge"
+    )]
+    OtherKey,
 }
 
 impl App {
@@ -55,11 +67,9 @@ impl App {
     /// [`SetupError`]: nothing was connected to.
     pub fn new(config: Config, test_clock: Option<DateTime<Utc>>, actor: String) -> Result<Self, SetupError> {
         let zone = config.business.zone;
-        let lines = [
-            ("schedule.renewals", config.schedule.renewals.as_str()),
-            ("schedule.retries", config.schedule.retries.as_str()),
-        ];
-        schedule::check(lines, zone).map_err(|bad| config.provenance.refuse(bad.key, bad.expected()))?;
+        for (key, line) in config.schedule.lines() {
+            Line::parse(line, zone).map_err(|bad| config.provenance.refuse(key, bad.to_string()))?;
+        }
         let clock: Arc<dyn Clock> = match test_clock {
             Some(_) if config.gateway.is_real_gateway() => {
                 return Err(SetupError::TestClock { host: config.gateway.base_url.as_str().to_owned() });
@@ -86,12 +96,17 @@ impl App {
     /// As [`App::database`], and [`StoreError::Schema`].
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         // Opening would make the file: only `migrate` makes a database.
-        if sqlite_file(self.config.database.url.expose()).is_some_and(|file| !file.exists()) {
+        if self.sqlite_file().is_some_and(|file| !file.exists()) {
             return Err(StoreError::Schema(SchemaProblem::Missing));
         }
         let store = self.database().await?;
         store.check_schema().await?;
         Ok(store)
+    }
+
+    /// The file of a SQLite database, where its URL plainly says which.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        sqlite_file(self.config.database.url.expose())
     }
 
     /// Creates or upgrades the tables.
@@ -123,6 +138,9 @@ impl App {
         if let Some(pinned) = installation.pinned.clone().filter(|pinned| *pinned != wanted) {
             return Err(SetupError::OtherStore { pinned, wanted }.into());
         }
+        if !self.has_key_of(&installation) {
+            return Err(SetupError::OtherKey.into());
+        }
         let gateway = self.gateway(&credentials)?;
         Ok(Engine {
             gateway,
@@ -135,15 +153,92 @@ impl App {
         })
     }
 
+    /// Whether payment ids are derived by the key that the database was made with; true where the settings give none.
+    pub fn has_key_of(&self, installation: &Installation) -> bool {
+        let given = self.config.gateway.payment_id_key.as_ref();
+        given.is_none_or(|key| {
+            data_encoding::HEXLOWER.encode(key.expose()) == installation.payment_id_key.expose_secret()
+        })
+    }
+
+    /// Delivers events to the sinks that the settings name. Needs no gateway. Keep it: it remembers which sinks rest.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an address or a secret that a sink refuses; an HTTP client that cannot be built.
+    pub fn dispatcher(&self, store: Arc<dyn Store>) -> Result<Dispatcher> {
+        let world = (store, Arc::clone(&self.clock), Arc::clone(&self.chance));
+        let notify = &self.config.notify;
+        let routing = Routing {
+            sinks: BTreeSet::new(), // those that are built below
+            decline_percent_max: notify.decline_percent_max,
+            decline_charges_min: u64::from(notify.decline_charges_min),
+            messages_per_hour_max: notify.messages_per_hour_max,
+        };
+        let limits = DeliverLimits {
+            concurrency: notify.messages_at_once,
+            send_timeout: notify.send_timeout,
+            patience: Patience {
+                tries_max: notify.tries_max,
+                first: notify.retry_first,
+                longest: notify.retry_longest,
+            },
+        };
+        Ok(Dispatcher::new(world, self.sinks()?, routing, limits))
+    }
+
+    fn sinks(&self) -> Result<Vec<Arc<dyn Sink>>> {
+        let notify = &self.config.notify;
+        let limits = HttpLimits { timeout: notify.send_timeout };
+        let secret = |text: &str| secrecy::SecretString::from(text.to_owned());
+        let refuse = |key: &'static str| {
+            move |err: crate::notify::SetupError| self.config.provenance.refuse(key, err.to_string())
+        };
+        let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink)];
+        if let (Some(url), Some(secrets)) = (&notify.webhook_url, &notify.webhook_secret) {
+            let sink = WebhookSink::new(&secret(url.expose()), &secret(secrets.expose()), limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.webhook_secret"))?));
+        }
+        if let Some(url) = &notify.slack_url {
+            let sink = SlackSink::new(&secret(url.expose()), &notify.installation, limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.slack_url"))?));
+        }
+        if let Some(key) = &notify.pagerduty_key {
+            let (url, named) = (secret(notify.pagerduty_url.expose()), (notify.installation.as_str(), self.zone));
+            let sink = PagerDutySink::new(&url, secret(key.expose()), named, limits);
+            sinks.push(Arc::new(sink.map_err(refuse("notify.pagerduty_url"))?));
+        }
+        Ok(sinks)
+    }
+
     /// Whose database the settings say that this is.
-    fn wanted(&self) -> Result<Pinned, ConfigError> {
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] without credentials.
+    pub fn wanted(&self) -> Result<Pinned, ConfigError> {
         Ok(Pinned {
             store_id: self.config.gateway.require()?.store_id.to_owned(),
             channel_type: channel_type(&self.config).as_str().to_owned(),
         })
     }
 
-    fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
+    /// Which channels may take money, by the settings.
+    pub fn channel_type(&self) -> ChannelType {
+        channel_type(&self.config)
+    }
+
+    /// What declines mean: built in, or from the files that are set.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is no such table.
+    pub fn decline_tables(&self) -> Result<DeclineTables> {
+        decline_tables(&self.config.declines)
+    }
+
+    /// The real client; nothing is connected to yet.
+    ///
+    /// # Errors
+    /// When a setting is refused, or the machine has no root certificates.
+    pub fn gateway(&self, credentials: &config::Credentials<'_>) -> Result<Arc<dyn Gateway>> {
         let gateway = &self.config.gateway;
         let settings = Settings {
             base_url: gateway.base_url.as_str().to_owned(),

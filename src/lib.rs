@@ -7,10 +7,10 @@
 //! | 5 | [`cli`], [`schedule`] | people and the clock on the wall: they only ask the engine |
 //! | – | [`app`] | the one file that names adapters and builds everything |
 //! | 4 | [`engine`] | the steps of a run; sees ports as traits, and the domain |
-//! | 3 | [`store`], [`gateway`], [`clock`], [`chance`] | the ports, and their adapters below them |
+//! | 3 | [`store`], [`gateway`], [`notify`], [`clock`], [`chance`] | the ports, and their adapters below them |
 //! | 2 | [`config`] | layers, typed settings, secrets |
 //! | 1 | [`domain`] | every decision; pure: no IO, no clock, no chance |
-//! | 1 | [`webhook`] | whether a message is really the gateway's; pure as well, and knows nothing of the others |
+//! | 1 | [`webhook`] | signatures of messages: whether one is really the gateway's, and ours; pure as well, and knows nothing of the others |
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -21,8 +21,10 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod gateway;
+pub mod notify;
 pub mod schedule;
 pub mod shutdown;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;
 pub mod webhook;

@@ -1,8 +1,12 @@
 //! The command line: one file per command, each with its arguments, the call, the output. Commands decide nothing
 //! about money: they ask the engine.
 
+pub mod completions;
+pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod error;
+pub mod events;
 pub mod figures;
 pub mod import;
 pub mod migrate;
@@ -19,6 +23,7 @@ pub mod status;
 use crate::app::App;
 use crate::config::{Config, Environment, Layers};
 use crate::shutdown::Shutdown;
+use crate::systemd::Systemd;
 use crate::telemetry;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
@@ -27,6 +32,8 @@ use output::{Mode, Output};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Renews subscriptions: charges stored PortOne V2 billing keys, at most once per period.
 #[derive(Debug, Parser)]
@@ -52,6 +59,9 @@ pub struct Global {
     pub clock: Option<DateTime<Utc>>,
 }
 
+/// How long the runtime's threads may take to end, once the command has.
+const THREADS_END_WITHIN: Duration = Duration::from_millis(200);
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The main job with nothing set up: a built-in PortOne, several hundred subscriptions, several business days.
@@ -60,6 +70,8 @@ pub enum Command {
     Migrate(migrate::Args),
     /// Bring in plans, customers, billing keys and subscriptions from JSON lines; all or nothing.
     Import(import::Args),
+    /// The same and all that belongs to it on cron schedules, until it is told to stop.
+    Daemon(daemon::Args),
     /// One run: plan, charge, verify, settle, downgrade, and exit.
     Run(run::Args),
     /// Recent runs, what is open, and what needs a person.
@@ -68,12 +80,18 @@ pub enum Command {
     Show(show::Args),
     /// Compare what the gateway lists with what is recorded, both ways; settle what is certain, show the rest. Charges nothing.
     Reconcile(reconcile::Args),
+    /// What was told to whom: list it, send it again, drop it, deliver what waits.
+    Events(events::Args),
     /// The kill switch: no new charge starts anywhere until `resume`.
     Pause(pause::Args),
     /// Turn the kill switch off: charging goes on with the next run.
     Resume(pause::Args),
+    /// What is wrong with this set-up, what it means for the money, and what to do. Changes nothing.
+    Doctor(doctor::Args),
     /// A PortOne V2 of our own on a loopback port, for rehearsals.
     Simulator(simulator::Args),
+    /// What a shell needs to complete these commands.
+    Completions(completions::Args),
 }
 
 /// Does what the command line says, and tells what went wrong: the whole program but for parsing.
@@ -84,10 +102,13 @@ pub fn run_to_exit_code(cli: Cli) -> u8 {
         Ok(runtime) => runtime,
         Err(err) => return fail(&error::incomplete("the runtime cannot start").because(err)),
     };
-    match runtime.block_on(dispatch(cli)) {
+    let code = match runtime.block_on(dispatch(cli)) {
         Ok(()) => 0,
         Err(err) => fail(&err),
-    }
+    };
+    // A name server that does not answer holds a thread; the work is done or left to a lease by now.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    code
 }
 
 /// A core dump would hold the API secret and every billing key that is being charged.
@@ -107,8 +128,15 @@ fn fail(error: &CliError) -> u8 {
 /// # Errors
 /// [`CliError`], whose kind is the exit code.
 pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
+    if let Command::Completions(args) = &cli.command {
+        return completions::run(args);
+    }
     let environment = Environment::of_process()?;
     let output = Output::of_process(cli.global.output, &environment);
+    if let Command::Doctor(args) = &cli.command {
+        return doctor::run(args, &cli.global, environment, &output).await;
+    }
+    let systemd = Systemd::of_environment(&environment, std::process::id());
     let actor = environment.user().unwrap_or("unknown").to_owned();
     let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
     // The demo is for a person who looks at its tables; the runs' own lines are for operations.
@@ -123,16 +151,21 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     if let Command::Simulator(args) = cli.command {
         return simulator::run(args, &config, cli.global.clock, &output, &shutdown).await;
     }
-    let app = App::new(config, cli.global.clock, actor)?;
+    let app = Arc::new(App::new(config, cli.global.clock, actor)?);
     match cli.command {
         Command::Migrate(args) => migrate::run(&args, &app, &output).await,
         Command::Import(args) => import::run(&args, &app, &output).await,
+        Command::Daemon(args) => {
+            let systemd = systemd.map_err(|err| error::usage("NOTIFY_SOCKET cannot be used").because(err))?;
+            daemon::run(&args, &app, systemd, &shutdown).await
+        }
         Command::Run(args) => run::run(&args, &app, &output, &shutdown).await,
         Command::Status(args) => status::run(&args, &app, &output).await,
         Command::Show(args) => show::run(&args, &app, &output).await,
         Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,
+        Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,
-        Command::Demo(_) | Command::Simulator(_) => Ok(()),
+        Command::Demo(_) | Command::Simulator(_) | Command::Doctor(_) | Command::Completions(_) => Ok(()),
     }
 }

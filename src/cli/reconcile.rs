@@ -111,7 +111,8 @@ fn amount(minor: Option<i64>, currency: Option<&str>) -> String {
     minor.map(|minor| sum(currency.unwrap_or(""), minor)).unwrap_or_default()
 }
 
-fn verdict(report: &ReconcileReport) -> Result<(), CliError> {
+/// What needs a look, as an error for whoever waits for the exit code.
+pub(super) fn verdict(report: &ReconcileReport) -> Result<(), CliError> {
     if let Some(problem) = &report.problem {
         return Err(super::error::incomplete(problem.clone())
             .money("nothing was charged; what was found until then is settled")

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::domain::brakes::{Brake, Override, Tripped};
 use crate::domain::date::Zone;
 use crate::domain::ids::SubscriptionId;
+use crate::engine::deliver::{Delivered, Dispatcher};
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
 use crate::shutdown::Shutdown;
@@ -16,6 +17,7 @@ use crate::store::Store;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -51,13 +53,42 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
         return plan::show(&engine, &request, app, output).await;
     }
     refuse_future(args, app, &*store).await?;
+    // First of all: a sink that is set up wrongly is found before anything is charged.
+    let dispatcher = app.dispatcher(Arc::clone(&store))?;
     let engine = app.engine(store, Arc::clone(&bar) as _).await?;
     let report = engine.run(&request, shutdown).await;
     bar.finish();
+    tell(&dispatcher, app.config.notify.deliver_within, shutdown).await;
     let report = report?;
     report.log_what_is_open(app.zone);
     show(&report, output)?;
     verdict(&report, args.exit_3_on_open, app.zone)
+}
+
+/// The run is over and its figures stand: nobody who cannot be told changes them.
+async fn tell(dispatcher: &Dispatcher, within: Duration, shutdown: &Shutdown) {
+    if within.is_zero() || shutdown.requested() {
+        return;
+    }
+    match dispatcher.deliver(within, shutdown).await {
+        Ok(delivered) => tell_of_troubles(&delivered),
+        Err(err) => tracing::warn!(error = %err, "nobody could be told; the events stay, and are sent later"),
+    }
+}
+
+/// Who could not be told, and why.
+pub(super) fn tell_of_troubles(delivered: &Delivered) {
+    if !delivered.has_problems() {
+        return;
+    }
+    let problems: Vec<String> =
+        delivered.problems.iter().map(|(sink, why)| format!("{}: {why}", sink.as_str())).collect();
+    tracing::warn!(
+        waiting = delivered.failed,
+        given_up = delivered.dead,
+        "not everybody was told ({}); the events stay, and are sent again later: see `renewd events list --state pending`",
+        problems.join("; ")
+    );
 }
 
 fn request(args: &Args, app: &App) -> Result<RunRequest, CliError> {
@@ -77,6 +108,7 @@ fn request(args: &Args, app: &App) -> Result<RunRequest, CliError> {
         only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
         charges_max: args.limit,
         let_go,
+        ..RunRequest::default()
     })
 }
 
@@ -104,24 +136,28 @@ pub fn show(report: &RunReport, output: &Output) -> Result<(), CliError> {
 
 /// What is left open is logged in any case; it is an error only where that was asked for.
 fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), CliError> {
-    let sentences = report.open_sentences(zone);
-    if let Some(problem) = &report.problem {
-        let failed = incomplete(problem.clone())
-            .money("what was charged is recorded; what was not is still due, and nothing is charged twice");
-        let failed = if report.brakes.is_empty() {
-            failed.hint("mend the cause, then run it again: renewd run")
-        } else {
-            held(failed, report)
-        };
-        return Err(sentences.into_iter().fold(failed, CliError::detail));
-    }
+    completed(report, zone)?;
     if !report.has_open_outcomes() || !exit_3_on_open {
         return Ok(());
     }
+    let sentences = report.open_sentences(zone);
     let open = open_outcomes("the run is done, and not everything has an outcome")
         .money("no card is charged again before its outcome is known")
         .hint("see them: renewd status");
     Err(sentences.into_iter().fold(open, CliError::detail))
+}
+
+/// Whether the run did all its work.
+pub(super) fn completed(report: &RunReport, zone: Zone) -> Result<(), CliError> {
+    let Some(problem) = &report.problem else { return Ok(()) };
+    let failed = incomplete(problem.clone())
+        .money("what was charged is recorded; what was not is still due, and nothing is charged twice");
+    let failed = if report.brakes.is_empty() {
+        failed.hint("mend the cause, then run it again: renewd run")
+    } else {
+        held(failed, report)
+    };
+    Err(report.open_sentences(zone).into_iter().fold(failed, CliError::detail))
 }
 
 /// What a person does about a brake: look first, and let it go only if what is due is right.

@@ -20,6 +20,7 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
         .and_then(|()| waits(config))
         .and_then(|()| times_of_day(config))
         .and_then(|()| ladder(config))
+        .and_then(|()| notify(config))
         .map_err(|(key, reason)| config.provenance.refuse(&key, reason))
 }
 
@@ -136,6 +137,44 @@ fn ladder(config: &Config) -> Result<(), Wrong> {
         return Err(("dunning.unknown_rungs".into(), reason));
     }
     Ok(())
+}
+
+/// Signing is not optional: a receiver cannot tell an unsigned message from anybody's.
+fn notify(config: &Config) -> Result<(), Wrong> {
+    let notify = &config.notify;
+    let numbers: [(&'static str, u32, RangeInclusive<u32>); 5] = [
+        ("notify.messages_at_once", notify.messages_at_once, 1..=256),
+        ("notify.tries_max", notify.tries_max, 1..=100),
+        ("notify.messages_per_hour_max", notify.messages_per_hour_max, 0..=3_600),
+        ("notify.decline_percent_max", notify.decline_percent_max, 0..=100),
+        ("notify.decline_charges_min", notify.decline_charges_min, 0..=1_000_000),
+    ];
+    for (key, value, range) in numbers {
+        if !range.contains(&value) {
+            return Err((key.into(), format!("expected a whole number from {} to {}", range.start(), range.end())));
+        }
+    }
+    let waits = [
+        ("notify.send_timeout", notify.send_timeout, Duration::from_secs(120)),
+        ("notify.retry_first", notify.retry_first, Duration::from_secs(24 * 60 * 60)),
+        ("notify.retry_longest", notify.retry_longest, Duration::from_secs(7 * 24 * 60 * 60)),
+    ];
+    for (key, wait, longest) in waits {
+        if wait.is_zero() || wait > longest {
+            return Err((key.into(), format!("expected more than nothing, and at most {}", text(longest))));
+        }
+    }
+    if notify.retry_longest < notify.retry_first {
+        return Err(("notify.retry_longest".into(), "must not be shorter than notify.retry_first".to_owned()));
+    }
+    match &notify.webhook_secret {
+        None if notify.webhook_url.is_some() => Err((
+            "notify.webhook_secret".into(),
+            "expected a secret, \"whsec_\" and base64, since notify.webhook_url is set: events are always signed"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn text(duration: Duration) -> String {

@@ -7,7 +7,18 @@ use super::ConfigError;
 
 /// Names that are taken over from the process; all others are none of our business, and may hold others' secrets.
 const PREFIXES: [&str; 2] = ["RENEWD_", "PORTONE_"];
-const NAMES: [&str; 6] = ["DATABASE_URL", "DATABASE_URL_FILE", "NO_COLOR", "COLUMNS", "USER", "LOGNAME"];
+const NAMES: [&str; 9] = [
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "NO_COLOR",
+    "COLUMNS",
+    "USER",
+    "LOGNAME",
+    // What systemd tells the services that it starts.
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
 
 /// Environment variables. `Debug` lists their names only.
 #[derive(Clone, Default)]

@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod layers;
 mod nearest;
+mod notify;
 mod secret;
 mod text;
 mod tree;
@@ -27,8 +28,9 @@ use serde::Deserialize;
 pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 pub use layers::{Flag, Given, Layers, Provenance};
+pub use notify::Notify;
 pub use secret::{IdKey, MASK, Secret};
-pub use url::{BaseUrl, DatabaseKind, DatabaseUrl};
+pub use url::{BaseUrl, DatabaseKind, DatabaseUrl, HookUrl};
 
 /// Every setting, each valid by itself and beside the others. Safe to print with `Debug`: secrets are masked.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +44,7 @@ pub struct Config {
     pub dunning: Dunning,
     pub declines: Declines,
     pub schedule: Schedule,
+    pub notify: Notify,
     pub log: Log,
     /// Where each value came from, for people.
     #[serde(skip)]
@@ -306,6 +309,22 @@ pub struct Schedule {
     pub renewals: String,
     #[serde(deserialize_with = "text::non_empty")]
     pub retries: String,
+    #[serde(deserialize_with = "text::non_empty")]
+    pub downgrades: String,
+    #[serde(deserialize_with = "text::non_empty")]
+    pub reconciliation: String,
+}
+
+impl Schedule {
+    /// Every line with the name of its setting.
+    pub fn lines(&self) -> [(&'static str, &str); 4] {
+        [
+            ("schedule.renewals", &self.renewals),
+            ("schedule.retries", &self.retries),
+            ("schedule.downgrades", &self.downgrades),
+            ("schedule.reconciliation", &self.reconciliation),
+        ]
+    }
 }
 
 /// `[log]`.

@@ -14,8 +14,16 @@ use super::secret::MASK;
 use super::{Config, ConfigError, Origin, url};
 
 /// Never shown, and read from a file where a variable with `_FILE` behind its name says so.
-pub(super) const SECRETS: [&str; 4] =
-    ["database.url", "gateway.api_secret", "gateway.webhook_secret", "gateway.payment_id_key"];
+pub(super) const SECRETS: [&str; 8] = [
+    "database.url",
+    "gateway.api_secret",
+    "gateway.webhook_secret",
+    "gateway.payment_id_key",
+    "notify.webhook_url",
+    "notify.webhook_secret",
+    "notify.slack_url",
+    "notify.pagerduty_key",
+];
 
 /// The section whose tables are named by people.
 const CHANNELS: [&str; 2] = ["charge", "channels"];

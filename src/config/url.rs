@@ -66,6 +66,55 @@ impl<'de> Deserialize<'de> for BaseUrl {
     }
 }
 
+/// Where a hook takes messages: https, or http on a loopback host. Whoever knows the address may write there, so it is
+/// a secret as a whole.
+#[derive(Clone)]
+pub struct HookUrl(Secret);
+
+impl HookUrl {
+    /// Reads an address. The error says what is accepted, and never repeats `text`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "expected an address such as \"https://example.com/hook\"";
+        let url = Url::parse(text).map_err(|_| EXPECTED)?;
+        let host = url.host_str().ok_or(EXPECTED)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match url.scheme() {
+            "https" if is_link_local(host) => Err("link-local addresses are refused: they are a cloud's own services"),
+            "https" => Ok(Self(Secret::new(text))),
+            "http" if is_loopback(host) => Ok(Self(Secret::new(text))),
+            "http" => {
+                Err("http is refused except on a loopback host, since anybody on the way could read it: use https")
+            }
+            _ => Err(EXPECTED),
+        }
+    }
+
+    /// The whole address, for the one place that connects.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// Host and port: the part that is no secret.
+    pub fn host_and_port(&self) -> (String, u16) {
+        let url = Url::parse(self.expose()).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
+        (host.trim_start_matches('[').trim_end_matches(']').to_owned(), port)
+    }
+}
+
+impl fmt::Debug for HookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl<'de> Deserialize<'de> for HookUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host == "::1" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -224,6 +273,22 @@ mod tests {
             "",
         ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_hook_is_told_over_https_or_on_this_machine_and_never_printed() {
+        for good in ["https://hooks.slack.com/services/T/B/x", "http://127.0.0.1:8080/hook", "https://10.1.2.3/events"]
+        {
+            let hook = HookUrl::parse(good).unwrap();
+            assert_eq!((hook.expose(), format!("{hook:?}").as_str()), (good, MASK));
+            assert!(!hook.host_and_port().0.is_empty() && hook.host_and_port().1 > 0, "{good}");
+        }
+        let place = |text| HookUrl::parse(text).unwrap().host_and_port();
+        assert_eq!(place("https://hooks.slack.com/services/secret"), ("hooks.slack.com".to_owned(), 443));
+        assert_eq!(place("http://[::1]:8080/secret"), ("::1".to_owned(), 8080));
+        for bad in ["http://10.1.2.3/events", "https://169.254.169.254/", "ftp://x", "canary", ""] {
+            assert!(!HookUrl::parse(bad).unwrap_err().contains("canary"), "{bad}");
         }
     }
 

@@ -199,7 +199,12 @@ fn refuse(
             EventId((with.new_id)()),
             *kind,
             (&facts.subscription_id, facts.renewal_id, None),
-            json!({ "amount": facts.amount, "currency": facts.currency, "reason": review_reason }),
+            json!({
+                "amount": facts.amount,
+                "currency": facts.currency,
+                "next_attempt_at": null,
+                "reason": review_reason.as_deref().or((event == Event::KeyMissing).then_some("no_billing_key")),
+            }),
             facts.now,
         )
     };

@@ -198,6 +198,7 @@ impl<'a> Draft<'a> {
             "pg_code": settled.attempt.pg_code,
             "pg_message": settled.attempt.pg_message,
             "review_reason": settled.review_reason,
+            "reason": settled.review_reason.as_deref().or(settled.attempt.reason.map(|reason| reason.as_str())),
         })
     }
 }

@@ -190,7 +190,8 @@ fn told(planned: &PlannedRenewal, disposition: Disposition, at: &Planning<'_>) -
         "currency": planned.currency,
         "period_start": planned.period_start,
         "access_until": planned.access_until,
-        "reason": planned.review_reason,
+        "next_attempt_at": planned.next_attempt_at,
+        "reason": planned.review_reason.as_deref().or((disposition == Disposition::NoKey).then_some("no_billing_key")),
     });
     vec![NewEvent::of_renewal(
         EventId((at.new_id)()),

@@ -21,6 +21,11 @@ macro_rules! kinds {
                     $(Self::$name => $word,)+
                 }
             }
+
+            /// `None` for a kind of another version.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+            }
         }
     };
 }
@@ -44,6 +49,9 @@ kinds! {
     ChargingResumed = "charging.resumed",
     BrakeTripped = "brake.tripped",
     BrakeOverridden = "brake.overridden",
+    GatewayUnauthorized = "gateway.unauthorized",
+    EventsReplayed = "events.replayed",
+    EventsDropped = "events.dropped",
 }
 
 /// An event as it is written. `dedupe` is unique: the same thing is told once, however often it is found out.

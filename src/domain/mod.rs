@@ -12,6 +12,7 @@ pub mod claim;
 pub mod coverage;
 pub mod date;
 pub mod decline;
+pub mod delivery;
 mod draft;
 pub mod due;
 pub mod dunning;

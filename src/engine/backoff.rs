@@ -23,6 +23,17 @@ impl Intervals {
         })
     }
 
+    /// The interval after this many tries, without jitter: for repeats that outlive their process.
+    pub fn nth(first: Duration, longest: Duration, tries: u32) -> Duration {
+        let mut intervals = Self::new(first, longest);
+        let mut interval = first;
+        // Doubled from a nanosecond on, it is the longest there is long before that.
+        for _ in 0..tries.clamp(1, 64) {
+            interval = intervals.0.next_backoff().unwrap_or(longest);
+        }
+        interval.min(longest)
+    }
+
     /// The next wait. The jitter comes from `chance`, so that a simulation can replay it.
     pub fn next(&mut self, chance: &dyn Chance) -> Duration {
         let interval = self.0.next_backoff().unwrap_or(self.0.max_interval);
@@ -34,6 +45,12 @@ impl Intervals {
 mod tests {
     use super::*;
     use crate::chance::Seeded;
+
+    #[test]
+    fn an_interval_is_found_by_its_number() {
+        let nth = |tries| Intervals::nth(Duration::from_secs(10), Duration::from_secs(60), tries).as_secs();
+        assert_eq!([0, 1, 2, 3, 4, 5, u32::MAX].map(nth), [10, 10, 20, 40, 60, 60, 60]);
+    }
 
     #[test]
     fn waits_grow_to_the_longest_and_are_jittered_over_the_whole_interval() {

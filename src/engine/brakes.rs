@@ -22,7 +22,7 @@ impl Engine {
         let (by, reason, names) = (&let_go.by, &let_go.reason, names.join(", "));
         tracing::warn!(run.id = %run.id, "{by} lets go the brakes {names}: {reason}");
         let payload = json!({ "run_id": run.id, "brakes": let_go.brakes, "by": by, "reason": reason });
-        let event = self.brake_event(run, EventKind::BrakeOverridden, "", payload);
+        let event = self.brake_event(run, EventKind::BrakeOverridden, &run.id.to_string(), payload);
         Ok(self.store.tell(&[event]).await?)
     }
 
@@ -51,27 +51,33 @@ impl Engine {
         }
     }
 
-    /// One event for each brake that holds something, told with the run's end.
+    /// One event for each brake that holds something, told with the run's end; the same reason once a business date, however
+    /// many runs it holds.
     pub(super) fn tell_tripped(&self, run: &Run, tripped: &[Tripped]) -> Vec<NewEvent> {
-        let event = |(number, tripped): (usize, &Tripped)| {
+        let event = |tripped: &Tripped| {
             let held = tripped.channel.as_deref().unwrap_or_default();
+            let dedupe = format!("{}:{}:{held}:{}", run.business_date, tripped.brake, tripped.why);
+            let next = match tripped.brake {
+                Brake::Declines => format!("renewd status --run {}", run.id),
+                _ => "renewd run --dry-run".to_owned(),
+            };
             let payload = json!({
                 "severity": "critical", "run_id": run.id, "brake": tripped.brake, "channel": tripped.channel,
-                "why": tripped.why, "next": "renewd run --dry-run",
+                "reason": tripped.why, "next": next,
             });
-            self.brake_event(run, EventKind::BrakeTripped, &format!("{}:{held}:{number}", tripped.brake), payload)
+            self.brake_event(run, EventKind::BrakeTripped, &dedupe, payload)
         };
-        tripped.iter().enumerate().map(event).collect()
+        tripped.iter().map(event).collect()
     }
 
-    fn brake_event(&self, run: &Run, kind: EventKind, what: &str, payload: serde_json::Value) -> NewEvent {
+    fn brake_event(&self, run: &Run, kind: EventKind, dedupe: &str, payload: serde_json::Value) -> NewEvent {
         NewEvent {
             id: EventId(self.new_id()),
             kind,
             subscription_id: None,
             renewal_id: None,
             attempt_id: None,
-            dedupe: format!("{}:{}:{what}", kind.as_str(), run.id),
+            dedupe: format!("{}:{dedupe}", kind.as_str()),
             payload,
             created_at: self.now(run),
         }
@@ -90,7 +96,7 @@ impl Run {
         let whys: Vec<String> = tripped.iter().map(say).collect();
         if !whys.is_empty() {
             tripped.into_iter().for_each(|tripped| self.report.tripped(tripped));
-            self.stop(whys.join("; "));
+            self.stop_told_by(Some(EventKind::BrakeTripped), whys.join("; "));
         }
     }
 

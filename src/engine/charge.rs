@@ -165,11 +165,7 @@ impl Engine {
     /// Stops what an answer tells to stop. An unreachable gateway is tried again first: `None` sends again.
     async fn not_charged(&self, run: &Run, sending: &mut Sending<'_>, stop: Stop, channel: &str) -> Option<String> {
         match stop {
-            Stop::Run { why } => {
-                let why = format!("the gateway refused our credentials ({why})");
-                run.stop(why.clone());
-                Some(why)
-            }
+            Stop::Run { why } => Some(run.stop_unauthorized(&why)),
             Stop::Channel { why } => {
                 run.stop_channel(channel, &why);
                 Some(format!("the channel cannot charge ({why})"))

@@ -3,7 +3,7 @@
 //! A missed date needs no run of its own: what was due then is still due, and the next run takes it up. The ledger says so.
 
 use super::report::RunReport;
-use super::run::Run;
+use super::run::{Run, Scope};
 use super::{Engine, RunError};
 use crate::domain::brakes::Usual;
 use crate::domain::coverage::{Entry, Ledger};
@@ -154,10 +154,12 @@ impl Book {
 }
 
 impl Run {
-    /// Whether all that was due on the run's date was taken up: a run of some subscriptions, or while the kill switch was
+    /// Whether all that was due on the run's date was taken up: a run that began nothing new, or of some subscriptions, or while the kill switch was
     /// on, leaves the rest to another.
     pub(super) fn covers(&self, report: &RunReport) -> bool {
-        let all = self.only.is_none() && (self.charges_left().is_none() || report.left_due == 0);
+        let all = self.scope == Scope::Whole
+            && self.only.is_none()
+            && (self.charges_left().is_none() || report.left_due == 0);
         report.status == "completed" && !report.paused && all
     }
 }

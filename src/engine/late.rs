@@ -49,21 +49,8 @@ impl Engine {
     }
 
     async fn decide_late(&self, run: &Run, facts: LateFacts, verdict: &Verdict) -> Result<LateChange, RunError> {
-        let new_id = || self.new_id();
-        let careful;
-        let policy = if run.refunds_wait() {
-            careful = Policy { refund_late: false, refund_late_cancel: false, ..(*self.policy).clone() };
-            &careful
-        } else {
-            &*self.policy
-        };
-        let at = Settling {
-            policy,
-            now: self.now(run),
-            new_id: &new_id,
-            canceled: is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next),
-        };
-        Ok(match late::decide((&facts.attempt, facts.state), verdict, facts.since, &at)? {
+        let judged = self.judge_late(run, &facts, verdict)?;
+        Ok(match judged {
             Late::LookAgain(next_look_up_at) => LateChange::LookAgain { facts: Box::new(facts), next_look_up_at },
             Late::Found(settlement) => {
                 run.report.settled(&settlement);
@@ -83,6 +70,25 @@ impl Engine {
                 LateChange::LookAgain { facts: Box::new(facts), next_look_up_at: None }
             }
         })
+    }
+
+    /// Apart from what is recorded: the decision borrows what no task may carry over an await.
+    fn judge_late(&self, run: &Run, facts: &LateFacts, verdict: &Verdict) -> Result<Late, RunError> {
+        let new_id = || self.new_id();
+        let careful;
+        let policy = if run.refunds_wait() {
+            careful = Policy { refund_late: false, refund_late_cancel: false, ..(*self.policy).clone() };
+            &careful
+        } else {
+            &*self.policy
+        };
+        let at = Settling {
+            policy,
+            now: self.now(run),
+            new_id: &new_id,
+            canceled: is_unwanted(&self.policy, facts.subscription_canceled, facts.period_is_next),
+        };
+        Ok(late::decide((&facts.attempt, facts.state), verdict, facts.since, &at)?)
     }
 }
 

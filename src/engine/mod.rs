@@ -14,6 +14,7 @@ mod claims;
 mod close;
 pub mod control;
 pub mod coverage;
+pub mod deliver;
 mod drain;
 pub mod import;
 mod late;
@@ -30,6 +31,7 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod ticks;
 pub mod unresolved;
 mod verify;
 

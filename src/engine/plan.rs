@@ -1,7 +1,7 @@
 //! Planning: first the renewals that wait and whose world changed, then the subscriptions that became due.
 //! In keyset pages, so that memory is bounded by one page however many are due.
 
-use super::run::Run;
+use super::run::{Run, Scope};
 use super::{Engine, RunError};
 use crate::domain::due::{self, Disposition, PlannedRenewal, Planning, SubscriptionFacts};
 use crate::domain::waiting;
@@ -11,7 +11,10 @@ use std::collections::HashSet;
 impl Engine {
     pub(super) async fn plan(&self, run: &Run) -> Result<(), RunError> {
         self.plan_waiting(run).await?;
-        self.plan_due(run).await?;
+        match run.scope {
+            Scope::Whole => self.plan_due(run).await?,
+            Scope::Planned => {}
+        }
         run.book.tell_lapsed(run.id);
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Engine {
     /// [`RunError::ClockSkew`]. Refused credentials stop the run instead, like everywhere else.
     pub(super) async fn probe(&self, run: &Run) -> Result<(), RunError> {
         if let LookUp::Unauthorized(why) = self.gateway.payment(&PaymentId::from(NOBODYS_PAYMENT)).await {
-            run.stop(format!("the gateway refused our credentials ({why})"));
+            run.stop_unauthorized(&why);
         }
         // A test clock replaces the database's; a gateway that did not answer is found out by the first charge.
         let Some(skew) = self.gateway.clock_skew().filter(|_| !self.clock.is_test()) else { return Ok(()) };

@@ -21,7 +21,8 @@ impl Engine {
             if facts.is_empty() {
                 return Ok(());
             }
-            let asking = facts.iter().map(|facts| self.refund_one(run, facts));
+            // Collected: a stream that holds its closure could not move between the runtime's threads.
+            let asking: Vec<_> = facts.iter().map(|facts| self.refund_one(run, facts)).collect();
             let asked: Vec<Option<RefundChange>> = tokio::select! {
                 biased;
                 asked = stream::iter(asking).buffer_unordered(self.limits.concurrency).collect() => asked,
@@ -43,7 +44,7 @@ impl Engine {
         // Credentials that may not give back may still charge: only a look-up that is refused stops the run.
         let found = self.gateway.payment(&facts.payment_id).await;
         if let LookUp::Unauthorized(why) = &found {
-            run.stop(format!("the gateway refused our credentials ({why})"));
+            run.stop_unauthorized(why);
             return None;
         }
         Some(refund::decide(facts, &words(&said), &found, self.now(run), &|| self.new_id()))

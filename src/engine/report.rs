@@ -8,6 +8,8 @@ use crate::domain::charge::Attempt;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
 use crate::domain::due::Disposition;
+use crate::domain::event::EventKind;
+use crate::domain::money::Money;
 use crate::domain::refund::RefundFacts;
 use crate::domain::renewal::State;
 use crate::domain::settlement::Settlement;
@@ -53,6 +55,8 @@ pub struct RunReport {
     pub downgraded: u64,
     /// Declines by reason.
     pub declined_by_reason: BTreeMap<String, u64>,
+    /// What those would have brought, by currency, in minor units.
+    pub declined_amounts: BTreeMap<String, i64>,
     /// Planned attempts after this run's declines, by date and time in the zone.
     pub retries: BTreeMap<String, u64>,
     /// Channels that stopped, and why.
@@ -71,6 +75,8 @@ pub struct RunReport {
     pub paused: bool,
     /// Why the run could not do all its work.
     pub problem: Option<String>,
+    /// The kind of the event that alerts of that problem, where it is not the run's own.
+    pub told_by: Option<&'static str>,
     /// What has no outcome yet.
     #[serde(flatten)]
     pub open: Unresolved,
@@ -87,6 +93,8 @@ impl RunReport {
                 *sum += *part;
             }
             report.amounts.iter().for_each(|(currency, minor)| add(&mut total.amounts, currency, *minor));
+            let declined = &mut total.declined_amounts;
+            report.declined_amounts.iter().for_each(|(currency, minor)| add(declined, currency, *minor));
             let back = &mut total.refunded_amounts;
             report.refunded_amounts.iter().for_each(|(currency, minor)| add(back, currency, *minor));
             for (reason, count) in &report.declined_by_reason {
@@ -237,6 +245,11 @@ impl Report {
         }
     }
 
+    /// What a charge that was declined would have brought.
+    pub fn declined(&self, amount: Money) {
+        add(&mut self.lock().declined_amounts, amount.currency().code(), amount.minor());
+    }
+
     pub fn refunded(&self, refund: &RefundFacts) {
         let mut report = self.lock();
         report.refunded += 1;
@@ -278,6 +291,11 @@ impl Report {
         }
     }
 
+    /// A brake holds this channel.
+    pub fn is_braked(&self, channel: &str) -> bool {
+        self.lock().brakes.iter().any(|tripped| tripped.channel.as_deref() == Some(channel))
+    }
+
     /// It charges again.
     pub fn channel_answers(&self, channel: &str) {
         self.lock().stopped_channels.remove(channel);
@@ -286,13 +304,14 @@ impl Report {
     pub fn finish(
         &self,
         status: &str,
-        problem: Option<String>,
+        (problem, told_by): (Option<String>, Option<EventKind>),
         backlog: Option<Backlog>,
         finished_at: DateTime<Utc>,
     ) -> RunReport {
         let mut report = self.lock();
         status.clone_into(&mut report.status);
         report.problem = problem;
+        report.told_by = told_by.map(EventKind::as_str);
         report.finished_at = finished_at;
         report.open.left_unknown = report.unknown;
         if let Some(backlog) = backlog {

@@ -53,7 +53,7 @@ impl Run {
             "the gateway could not list its payments ({why}), so nobody knows whether this database forgot any, as one that is put back from a backup does: nothing was charged, and the next run asks again"
         );
         self.report.tripped(Tripped::of_all(Brake::Comparison, why.clone()));
-        self.stop(why);
+        self.stop_told_by(Some(EventKind::BrakeTripped), why);
     }
 }
 
@@ -166,7 +166,7 @@ impl Engine {
         if !run.is_stopping() {
             run.report.compared();
         }
-        run.stop(reason);
+        run.stop_told_by(Some(EventKind::RestoreSuspected), reason);
         Ok(())
     }
 

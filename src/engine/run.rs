@@ -18,6 +18,7 @@ use super::pace::Paces;
 use super::report::{Report, RunReport};
 use super::{Engine, RunError};
 use crate::domain::brakes::{BrakeLimits, Charges, Override};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
 use crate::store::NewRun;
@@ -42,6 +43,18 @@ pub struct RunRequest {
     pub charges_max: Option<u64>,
     /// Brakes that a person has let go.
     pub let_go: Option<Override>,
+    /// How much of the work.
+    pub scope: Scope,
+}
+
+/// Which part of a run's work is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Only what an earlier run planned: look-ups, retries, refunds. No new renewal begins.
+    Planned,
 }
 
 /// A run under way.
@@ -49,6 +62,7 @@ pub(super) struct Run {
     pub id: RunId,
     pub business_date: NaiveDate,
     pub only: Option<Vec<SubscriptionId>>,
+    pub scope: Scope,
     /// What is found open is looked up and settled, and never sent again.
     pub looks_only: bool,
     /// The database may have been put back from a backup: what it says of cancellations may be old.
@@ -79,6 +93,8 @@ pub(super) struct Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stops {
     pub run: Option<String>,
+    /// The event that says why, where there is one beside the run's own.
+    pub told_by: Option<EventKind>,
     /// Stopped for the rest of the run.
     pub channels: BTreeSet<String>,
     /// Their circuits are open: they did not answer, and may be tried again.
@@ -145,6 +161,7 @@ impl Engine {
             id: row.id,
             business_date: row.business_date,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
+            scope: request.scope,
             looks_only: false,
             suspects_restore: AtomicBool::new(false),
             claiming: tokio::sync::Mutex::default(),
@@ -217,12 +234,24 @@ impl Run {
 
     /// Stops all charging. The first reason is the one that is told.
     pub fn stop(&self, why: String) {
+        self.stop_told_by(None, why);
+    }
+
+    /// Stops all charging, for a reason that an event of its own tells.
+    pub fn stop_told_by(&self, told_by: Option<EventKind>, why: String) {
         let mut stops = self.lock_stops();
         if stops.run.is_none() {
             tracing::error!(run.id = %self.id, "charging stops: {why}; what is due stays due");
-            stops.run = Some(why);
+            (stops.run, stops.told_by) = (Some(why), told_by);
             self.halted.cancel();
         }
+    }
+
+    /// Stops all charging: the gateway does not take our credentials. Answers what is noted of it.
+    pub fn stop_unauthorized(&self, why: &str) -> String {
+        let why = format!("the gateway refused our credentials ({why})");
+        self.stop_told_by(Some(EventKind::GatewayUnauthorized), why.clone());
+        why
     }
 
     /// Nothing may be sent on this channel now.

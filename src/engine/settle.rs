@@ -12,7 +12,7 @@ use crate::domain::renewal::State;
 use crate::domain::settle::{Settling, settle};
 use crate::domain::settlement::Settlement;
 use crate::store::{Committed, GivenBack, Settled, StoreError};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -76,7 +76,7 @@ impl Engine {
         }
         if !settlements.is_empty() {
             let settled = self.settle_durably(&settlements).await?;
-            report(run, &settlements, &settled);
+            report(run, &batch, &settlements, &settled);
             self.progress.done(settlements.len() as u64);
         }
         if !given.is_empty() {
@@ -115,12 +115,17 @@ fn give_back(attempt: &Attempt, note: String) -> GivenBack {
     GivenBack { renewal_id: attempt.renewal.id, attempt_id: attempt.id, lease_epoch: attempt.lease_epoch, note }
 }
 
-fn report(run: &Run, settlements: &[Settlement], settled: &Settled) {
+fn report(run: &Run, batch: &[Finished], settlements: &[Settlement], settled: &Settled) {
+    let renewals = batch.iter().map(|finished| &finished.attempt.get().renewal);
+    let amounts: HashMap<_, _> = renewals.map(|renewal| (renewal.id, renewal.amount)).collect();
     let written: HashSet<_> = settled.settled.iter().collect();
     let as_canceled: HashSet<_> = settled.as_canceled.iter().collect();
     for settlement in settlements {
         if written.contains(&settlement.renewal_id) {
-            run.report.settled(settlement.as_recorded(as_canceled.contains(&settlement.renewal_id)));
+            let recorded = settlement.as_recorded(as_canceled.contains(&settlement.renewal_id));
+            run.report.settled(recorded);
+            let amount = amounts.get(&settlement.renewal_id).filter(|_| recorded.declined);
+            amount.into_iter().for_each(|amount| run.report.declined(*amount));
         } else {
             tracing::warn!(
                 renewal.id = %settlement.renewal_id,

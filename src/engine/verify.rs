@@ -11,7 +11,7 @@ impl Engine {
         let found = self.gateway.payment(&attempt.renewal.payment_id).await;
         let verdict = judge(attempt, &found, &self.policy);
         if let Verdict::Unauthorized { why } = &verdict {
-            run.stop(format!("the gateway refused our credentials ({why})"));
+            run.stop_unauthorized(why);
         }
         verdict
     }

@@ -4,6 +4,7 @@
 //! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
 
 pub mod memory;
+pub mod outbox;
 pub mod postgres;
 pub mod read;
 mod rows;
@@ -14,9 +15,10 @@ use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
 use crate::domain::coverage::Entry;
+use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, CustomerId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::renewal::State;
@@ -270,6 +272,10 @@ pub trait Store: Send + Sync {
     /// Refuses a schema that this version cannot work with.
     async fn check_schema(&self) -> Result<(), StoreError>;
 
+    /// What the database is, and whether what is committed there lasts. Writes nothing; takes the write lock where there is
+    /// only one, because a file that looks writable may not be.
+    async fn health(&self) -> Result<read::Health, StoreError>;
+
     /// Creates or upgrades the tables; makes the id key on the first time, unless one is given.
     async fn migrate(&self, payment_id_key: Option<secrecy::SecretString>) -> Result<Migrated, StoreError>;
 
@@ -351,6 +357,24 @@ pub trait Store: Send + Sync {
 
     /// Tells what no change of a row tells; each once.
     async fn tell(&self, events: &[NewEvent]) -> Result<(), StoreError>;
+
+    /// Hands the oldest events of the outbox to the sinks, as `decide` says; answers how many events that were.
+    async fn route_events(&self, rows_max: u32, decide: outbox::Router) -> Result<u32, StoreError>;
+
+    /// Claims what one sink is to be told now: of each subscription only its oldest event that is not over.
+    async fn claim_deliveries(&self, claim: &outbox::DeliveryClaim) -> Result<Vec<Sending>, StoreError>;
+
+    /// Records how sending ended, each only under the claim that it was sent under; answers those written.
+    async fn record_deliveries(&self, sent: &[Recorded]) -> Result<Vec<EventId>, StoreError>;
+
+    /// Sends again, or drops, what a person says, and tells who did it; answers how many deliveries changed.
+    async fn change_deliveries(&self, change: &outbox::ManualChange) -> Result<u64, StoreError>;
+
+    /// Deliveries, those of the newest event first.
+    async fn deliveries(&self, filter: &outbox::DeliveryFilter) -> Result<Vec<outbox::DeliveryRow>, StoreError>;
+
+    /// What is not delivered, by sink and state.
+    async fn deliveries_left(&self) -> Result<Vec<outbox::DeliveriesLeft>, StoreError>;
 
     /// Subscriptions whose period ended (or that are cancelled) without the next one being paid, in order of id.
     async fn access_facts(

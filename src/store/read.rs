@@ -32,6 +32,19 @@ pub struct Backlog {
     pub refunds_open: i64,
 }
 
+/// What a database says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Health {
+    /// Its name and version.
+    pub server: String,
+    /// It takes no writes: a standby, or a setting.
+    pub is_read_only: bool,
+    /// Settings under which a commit may be lost with the power; empty where there are none.
+    pub weaknesses: String,
+    /// Tables that this role may not read and write; empty where there are none.
+    pub closed_tables: String,
+}
+
 /// A renewal that is not over, or that its customer's change of mind may open again.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct OpenRenewalRow {

@@ -10,9 +10,10 @@ use std::fmt;
 /// How far a message's time may be from ours, in seconds, either way; PortOne's own libraries allow as much.
 pub const TOLERANCE_SECONDS: u64 = 300;
 
-const ID: &str = "webhook-id";
-const TIMESTAMP: &str = "webhook-timestamp";
-const SIGNATURE: &str = "webhook-signature";
+/// The headers, by name.
+pub const ID: &str = "webhook-id";
+pub const TIMESTAMP: &str = "webhook-timestamp";
+pub const SIGNATURE: &str = "webhook-signature";
 
 /// Stands before a secret in PortOne's console; not part of the key.
 const SECRET_PREFIX: &str = "whsec_";
@@ -40,6 +41,16 @@ impl Secrets {
     /// rotation.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         text.split(',').map(|one| keyed(one.trim())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The signature header of a message of ours: one signature of each secret, so that a receiver that knows only the
+    /// old or only the new one believes it.
+    pub fn sign(&self, id: &str, at: DateTime<Utc>, body: &[u8]) -> String {
+        let timestamp = at.timestamp().to_string();
+        let tag = |keyed: &Hmac<Sha256>| mac(keyed, id, timestamp.as_bytes(), body).finalize().into_bytes();
+        let signatures: Vec<String> =
+            self.0.iter().map(|keyed| format!("{SCHEME},{}", BASE64.encode(&tag(keyed)))).collect();
+        signatures.join(" ")
     }
 }
 
@@ -118,14 +129,17 @@ pub fn verify<'a>(
     if age.unsigned_abs() > TOLERANCE_SECONDS {
         return Err(if age > 0 { Refusal::TooOld } else { Refusal::TooNew });
     }
-    let expected = secrets.0.iter().map(|keyed| {
-        // The timestamp as it was sent: a number printed anew may have lost a zero, and the signature with it.
-        let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp, b".", body];
-        parts.into_iter().fold(keyed.clone(), |mac, part| mac.chain_update(part))
-    });
+    // The timestamp as it was sent: a number printed anew may have lost a zero, and the signature with it.
+    let expected = secrets.0.iter().map(|keyed| mac(keyed, id, timestamp, body));
     let given: Vec<Vec<u8>> = signatures.split(|byte| *byte == b' ').filter_map(signature).collect();
     let is_ours = |mac: Hmac<Sha256>| given.iter().any(|tag| mac.clone().verify_slice(tag).is_ok());
     if expected.into_iter().any(is_ours) { Ok(Signed { id, at }) } else { Err(Refusal::NoMatch) }
+}
+
+/// What is signed.
+fn mac(keyed: &Hmac<Sha256>, id: &str, timestamp: &[u8], body: &[u8]) -> Hmac<Sha256> {
+    let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp, b".", body];
+    parts.into_iter().fold(keyed.clone(), |mac, part| mac.chain_update(part))
 }
 
 /// Id, timestamp and signatures, each of which came once.
@@ -236,6 +250,17 @@ mod tests {
         let seen = |secrets: &Secrets| verify(secrets, headers(WHEN, BODY_TAG), BODY.as_bytes(), noon()).map(|_| ());
         assert_eq!(seen(&of_both), Ok(()));
         assert_eq!(seen(&of_other), Err(Refusal::NoMatch));
+    }
+
+    #[test]
+    fn what_is_signed_with_two_secrets_is_believed_by_who_knows_either() {
+        assert_eq!(Secrets::parse(SECRET).unwrap().sign("dummy-webhook-id", noon(), BODY.as_bytes()), BODY_TAG);
+        let both = Secrets::parse(&format!("{OTHER_SECRET},{SECRET}")).unwrap();
+        let signature = both.sign("dummy-webhook-id", noon(), BODY.as_bytes());
+        for known in [SECRET, OTHER_SECRET] {
+            let known = Secrets::parse(known).unwrap();
+            assert!(verify(&known, headers(WHEN, &signature), BODY.as_bytes(), noon()).is_ok());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ const RANKS: &[(&str, u8)] = &[
     ("config", 20),
     ("telemetry", 25),
     ("shutdown", 25),
+    ("systemd", 25),
     ("store", 30),
     ("gateway", 30),
     ("notify", 30),
@@ -27,7 +28,7 @@ const RANKS: &[(&str, u8)] = &[
 ];
 
 /// Only the engine and what is above it logs a run or is told to stop.
-const FROM_THE_ENGINE_UP: &[&str] = &["telemetry", "shutdown"];
+const FROM_THE_ENGINE_UP: &[&str] = &["telemetry", "shutdown", "systemd"];
 
 /// Crossings within the ports' floor: the proof that an attempt is on disk is the gateway's argument, and time is a port
 /// that the other ports are handed.
@@ -45,6 +46,10 @@ const ADAPTERS: &[&str] = &[
     "crate::store::memory",
     "crate::gateway::portone",
     "crate::gateway::simulator",
+    "crate::notify::log",
+    "crate::notify::webhook",
+    "crate::notify::slack",
+    "crate::notify::pagerduty",
 ];
 
 /// The commands whose subject is the simulator.
@@ -54,6 +59,7 @@ const ADAPTERS_ALSO_NAMED: &[(&str, &str)] =
 /// Other people's crates that stay in their rooms (files or folders of `src`, without `.rs`).
 const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["schedule"]),
+    ("croner", &["schedule"]),
     ("backoff", &["engine/backoff"]),
     ("reqwest", &["gateway/portone", "notify", "config/url"]), // the settings know its Url, nothing of HTTP
     ("sqlx", &["store"]),

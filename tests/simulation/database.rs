@@ -15,6 +15,9 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The note of an attempt that was lost with the database's commits, and that the gateway still knew.
+const BROUGHT_BACK: &str = "found at the gateway: this database had forgotten it";
+
 /// What the API service writes.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -92,6 +95,10 @@ impl Database for Memory {
     async fn facts(&self) -> Facts {
         let micros = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let mut brought_back = BTreeMap::new();
+        for attempt in self.store.attempts().iter().filter(|row| row.note.as_deref() == Some(BROUGHT_BACK)) {
+            *brought_back.entry(attempt.renewal_id).or_default() += 1;
+        }
         Facts {
             renewals: self
                 .store
@@ -105,7 +112,7 @@ impl Database for Memory {
                     amount: row.amount,
                     state: row.state.as_str().to_owned(),
                     payment_id: row.payment_id.to_string(),
-                    attempt_count: row.attempt_count,
+                    attempt_count: row.attempt_count - brought_back.get(&row.id).copied().unwrap_or(0),
                     decline_count: row.decline_count,
                     next_attempt_at: micros(row.next_attempt_at),
                 })
@@ -236,7 +243,8 @@ impl Database for Sqlite {
             renewals: self
                 .all(&format!(
                     "SELECT id, subscription_id, {start} AS period_start, {end} AS period_end, amount, \
-                     state, payment_id, attempt_count, decline_count, {next} AS next_attempt_at FROM renewals ORDER BY id"
+                     state, payment_id, decline_count, {next} AS next_attempt_at, attempt_count - (SELECT count(*) FROM attempts \
+                     WHERE renewal_id = renewals.id AND note = '{BROUGHT_BACK}') AS attempt_count FROM renewals ORDER BY id"
                 ))
                 .await,
             subscriptions: self

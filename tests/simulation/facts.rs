@@ -19,6 +19,7 @@ pub struct Renewal {
     pub amount: Option<i64>,
     pub state: String,
     pub payment_id: String,
+    /// Without those that a reconciliation brought back: they were made before the database lost them.
     pub attempt_count: i64,
     pub decline_count: i64,
     pub next_attempt_at: Option<i64>,

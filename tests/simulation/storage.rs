@@ -9,14 +9,16 @@ use renewd::clock::Clock;
 use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
 use renewd::domain::claim::RenewalChange;
+use renewd::domain::delivery::{Recorded, Sending};
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
-use renewd::domain::ids::{AttemptId, CustomerId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
+use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
@@ -109,6 +111,10 @@ impl Store for Storage {
 
     async fn check_schema(&self) -> Stored<()> {
         self.inner.check_schema().await
+    }
+
+    async fn health(&self) -> Stored<renewd::store::read::Health> {
+        self.inner.health().await
     }
 
     async fn migrate(&self, key: Option<secrecy::SecretString>) -> Stored<Migrated> {
@@ -274,6 +280,30 @@ impl Store for Storage {
 
     async fn tell(&self, events: &[NewEvent]) -> Stored<()> {
         self.write("tell", self.inner.tell(events), |()| true).await
+    }
+
+    async fn route_events(&self, rows_max: u32, decide: Router) -> Stored<u32> {
+        self.at("route events", self.inner.route_events(rows_max, decide)).await
+    }
+
+    async fn claim_deliveries(&self, claim: &DeliveryClaim) -> Stored<Vec<Sending>> {
+        self.at("claim deliveries", self.inner.claim_deliveries(claim)).await
+    }
+
+    async fn record_deliveries(&self, sent: &[Recorded]) -> Stored<Vec<EventId>> {
+        self.at("record deliveries", self.inner.record_deliveries(sent)).await
+    }
+
+    async fn change_deliveries(&self, change: &ManualChange) -> Stored<u64> {
+        self.at("change deliveries", self.inner.change_deliveries(change)).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Stored<Vec<DeliveryRow>> {
+        self.at("deliveries", self.inner.deliveries(filter)).await
+    }
+
+    async fn deliveries_left(&self) -> Stored<Vec<DeliveriesLeft>> {
+        self.at("deliveries left", self.inner.deliveries_left()).await
     }
 
     async fn access_facts(

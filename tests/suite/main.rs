@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod faults;
 mod model;
+mod notify;
 mod properties;
 mod protocol;
 mod reconcile;

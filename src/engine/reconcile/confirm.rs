@@ -62,7 +62,7 @@ impl Engine {
                     continue;
                 }
                 LookUp::Unauthorized(why) => {
-                    run.stop(format!("the gateway refused our credentials ({why})"));
+                    run.stop_unauthorized(why);
                     report.unanswered += 1;
                     continue;
                 }

@@ -7,6 +7,7 @@
 mod access;
 mod ahead;
 mod claim;
+mod deliveries;
 mod guard;
 mod import;
 mod installation;

@@ -218,6 +218,8 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "retired_payments" => json(tables.retired.iter()),
         "refunds" => json(tables.refunds.iter()),
         "events" => json(tables.events().iter()),
+        "outbox" => json(tables.outbox.iter().map(|id| serde_json::json!({ "event_id": id }))),
+        "deliveries" => json(tables.deliveries.iter()),
         "runs" => json(tables.runs.iter()),
         "coverage_runs" => json(tables.coverage.iter()),
         _ => Vec::new(),

@@ -3,8 +3,11 @@
 use crate::domain::attempt::AttemptState;
 use crate::domain::coverage::Entry;
 use crate::domain::decline::{DeclineClass, Reason};
+use crate::domain::delivery::SinkName;
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, BillingKeyId, CustomerId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{
+    AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId,
+};
 use crate::domain::refund::{NewRefund, RefundState};
 use crate::domain::renewal::State;
 use crate::store::rows::money::PaymentOut;
@@ -187,6 +190,22 @@ pub struct Refund {
     pub next_try_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
     pub wanted_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One event on its way to one sink.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Delivery {
+    pub sink: SinkName,
+    pub event_id: EventId,
+    pub subscription_id: Option<SubscriptionId>,
+    /// `pending`, `delivered`, `dead`, `dropped`.
+    pub state: &'static str,
+    pub tries: u32,
+    pub next_try_at: Option<DateTime<Utc>>,
+    pub claim: Option<uuid::Uuid>,
+    pub note: Option<String>,
+    pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 

@@ -1,19 +1,21 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, ahead, claim, import, installation, late, plan, read, reconcile, refunds, resolve, runs,
-    settle,
+    MemoryStore, access, ahead, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve,
+    runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
+use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, CustomerId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
-use crate::store::read::{Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline};
+use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
+use crate::store::read::{Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
@@ -31,6 +33,10 @@ impl Store for MemoryStore {
 
     async fn check_schema(&self) -> Result<(), StoreError> {
         installation::check_schema(self)
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        Ok(Health { server: "memory".to_owned(), ..Health::default() })
     }
 
     async fn migrate(&self, payment_id_key: Option<SecretString>) -> Result<Migrated, StoreError> {
@@ -140,6 +146,30 @@ impl Store for MemoryStore {
 
     async fn tell(&self, events: &[NewEvent]) -> Result<(), StoreError> {
         reconcile::tell(self, events)
+    }
+
+    async fn route_events(&self, rows_max: u32, decide: Router) -> Result<u32, StoreError> {
+        deliveries::route_events(self, rows_max, &decide)
+    }
+
+    async fn claim_deliveries(&self, claim: &DeliveryClaim) -> Result<Vec<Sending>, StoreError> {
+        deliveries::claim_deliveries(self, claim)
+    }
+
+    async fn record_deliveries(&self, sent: &[Recorded]) -> Result<Vec<EventId>, StoreError> {
+        deliveries::record_deliveries(self, sent)
+    }
+
+    async fn change_deliveries(&self, change: &ManualChange) -> Result<u64, StoreError> {
+        deliveries::change_deliveries(self, change)
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
+        deliveries::deliveries(self, filter)
+    }
+
+    async fn deliveries_left(&self) -> Result<Vec<DeliveriesLeft>, StoreError> {
+        deliveries::deliveries_left(self)
     }
 
     async fn access_facts(

@@ -2,9 +2,11 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Covered, Customer, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen, Subscription,
+    Attempt, BillingKey, Covered, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen,
+    Subscription,
 };
 use super::table::{Table, Undo};
+use crate::domain::delivery::SinkName;
 use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -27,6 +29,9 @@ pub(super) struct Tables {
     pub runs: Table<RunId, Run>,
     /// By business date and run.
     pub coverage: Table<(NaiveDate, RunId), Covered>,
+    /// Not handed to the sinks yet, by themselves.
+    pub outbox: Table<EventId, EventId>,
+    pub deliveries: Table<(SinkName, EventId), Delivery>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -47,7 +52,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 22] {
+    fn all(&mut self) -> [&mut dyn Undo; 24] {
         [
             &mut self.installation,
             &mut self.paused,
@@ -55,6 +60,8 @@ impl Tables {
             &mut self.refunds,
             &mut self.runs,
             &mut self.coverage,
+            &mut self.outbox,
+            &mut self.deliveries,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod claimed;
+pub mod deliveries;
 pub mod found;
 pub mod known;
 pub mod late;

@@ -6,6 +6,7 @@
 mod access;
 mod ahead;
 mod claim;
+mod deliveries;
 pub(crate) mod error;
 mod import;
 mod installation;

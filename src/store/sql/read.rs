@@ -4,7 +4,7 @@ use super::SqlStore;
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
 use crate::store::StoreError;
-use crate::store::read::{AccessRow, Backlog, RenewalRow, Timeline};
+use crate::store::read::{AccessRow, Backlog, Health, RenewalRow, Timeline};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -59,6 +59,23 @@ impl Step for ReadBacklog {
 
 pub(super) async fn backlog(store: &SqlStore) -> Result<Backlog, StoreError> {
     store.perform(ReadBacklog).await
+}
+
+struct ReadHealth;
+
+impl Step for ReadHealth {
+    const NAME: &'static str = "reading the database's own settings";
+    // Nothing is written; but on SQLite only who may write gets past the beginning.
+    const LANE: Lane = Lane::Write;
+    type Output = Health;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Health, StoreError> {
+        tx.row(&statement::HEALTH, &[]).await
+    }
+}
+
+pub(super) async fn health(store: &SqlStore) -> Result<Health, StoreError> {
+    store.perform(ReadHealth).await
 }
 
 struct NeedsPerson(u32);

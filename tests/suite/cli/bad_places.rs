@@ -84,6 +84,20 @@ fn a_schema_of_an_earlier_version() {
 }
 
 #[test]
+fn a_database_of_another_key() {
+    let mut stage = Stage::with(&[("a", "billing-key-a")]);
+    stage.place.set("RENEWD_PAYMENT_ID_KEY", &"ab".repeat(32));
+    for arguments in [&["run"][..], &["run", "--dry-run"], &["daemon"]] {
+        stage
+            .place
+            .at(NOW, arguments)
+            .refused(2, &["gateway.payment_id_key", "made with"])
+            .money("nothing was charged");
+    }
+    assert!(stage.simulator.charged().is_empty());
+}
+
+#[test]
 fn a_database_that_belongs_to_another_store() {
     let mut stage = Stage::with(&[("a", "billing-key-a")]);
     stage.run(&["--limit", "0"]);

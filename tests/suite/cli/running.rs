@@ -47,6 +47,11 @@ impl Running {
         text.lines().take(count).map(str::to_owned).collect()
     }
 
+    /// What it has said on stderr until now.
+    pub fn said(&self) -> String {
+        read(&self.err)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -103,6 +108,11 @@ impl Simulator {
     pub fn tell(&self, place: &mut Place) {
         self.told.iter().for_each(|(name, value)| place.set(name, value));
         place.set("PORTONE_API_SECRET", "simulator-secret");
+    }
+
+    /// One of the variables that it tells.
+    pub fn told(&self, name: &str) -> &str {
+        &self.told[name]
     }
 
     /// The payment ids that took money, in order, as often as they did.

@@ -26,6 +26,13 @@ fn a_bad_value_is_named_with_its_source_and_what_is_accepted() {
         ("RENEWD_CHARGE__WINDOW", "9-21", "times of day"),
         ("RENEWD_DUNNING__TIME_OF_DAY", "10", "a time of day such as"),
         ("RENEWD_SCHEDULE__RENEWALS", " ", "expected some text"),
+        ("RENEWD_NOTIFY__SLACK_URL", "http://hooks.slack.com/x", "http is refused"),
+        ("RENEWD_NOTIFY__WEBHOOK_URL", "https://169.254.169.254/", "a cloud's own services"),
+        ("RENEWD_NOTIFY__PAGERDUTY_URL", "", "expected an address"),
+        ("RENEWD_NOTIFY__MESSAGES_AT_ONCE", "0", "from 1 to 256"),
+        ("RENEWD_NOTIFY__TRIES_MAX", "0", "from 1 to 100"),
+        ("RENEWD_NOTIFY__SEND_TIMEOUT", "0s", "more than nothing, and at most \"2m\""),
+        ("RENEWD_NOTIFY__RETRY_LONGEST", "9s", "must not be shorter than notify.retry_first"),
         ("RENEWD_LOG__LEVEL", "loud", "expected error, warn, info"),
         ("DATABASE_URL", "", "begins with sqlite:// or postgres://"),
     ] {

@@ -63,6 +63,7 @@ async fn assert_held(world: &World, report: &RunReport, brake: Brake, due: u64) 
     );
     let failed = world.told("run.failed").await;
     assert_eq!(failed.last().unwrap()["brakes"][0]["brake"], brake.as_str());
+    assert_eq!(failed.last().unwrap()["told_by"], "brake.tripped", "one alert");
 }
 
 async fn assert_let_go(world: &World, brake: Brake, paid: u64) {
@@ -145,6 +146,7 @@ async fn what_grew_too_much_is_held_on_the_next_day_too(on: On) {
     // Nothing new is planned by the next run, nor on the next day; it is held all the same.
     assert_held(&world, &world.run_after(TimeDelta::minutes(15)).await, Brake::Growth, 5).await;
     assert_held(&world, &world.run_after(TimeDelta::days(1)).await, Brake::Growth, 5).await;
+    assert_eq!(world.told("brake.tripped").await.len(), 2, "once a date, however many runs it holds");
     assert_let_go(&world, Brake::Growth, 5).await;
 }
 
@@ -180,6 +182,7 @@ async fn a_channel_that_declines_too_many_stops_alone(on: On) {
     assert!(report.problem.as_ref().unwrap().contains("charging stopped on default"), "{report:?}");
     assert!((5..=7).contains(&report.declined), "those under way when it tripped are settled: {report:?}");
     assert_eq!(report.declined + report.left_due, 20, "and the rest is due");
+    assert_eq!((world.told("brake.tripped").await.len(), report.told_by), (1, Some("brake.tripped")));
     let again = run_without(&world, &[Brake::Declines]).await;
     assert_eq!((again.status.as_str(), again.declined), ("completed", report.left_due));
 }

@@ -4,7 +4,7 @@ use crate::world::{On, World};
 use chrono::{NaiveDate, TimeDelta};
 use renewd::engine::coverage::{CaughtUp, Coverage, coverage};
 use renewd::engine::report::RunReport;
-use renewd::engine::run::RunRequest;
+use renewd::engine::run::{RunRequest, Scope};
 use renewd::gateway::simulator::{Trouble, When};
 use renewd::store::{Paused, Switch};
 
@@ -96,6 +96,8 @@ async fn a_run_that_did_not_do_all_its_work_covers_nothing(on: On) {
     assert!(!is_covered().await, "some subscriptions");
     run_with(&world, RunRequest { charges_max: Some(1), ..RunRequest::default() }).await;
     assert!(!is_covered().await, "one charge of two");
+    run_with(&world, RunRequest { scope: Scope::Planned, ..RunRequest::default() }).await;
+    assert!(!is_covered().await, "nothing new was begun");
     let paused = Paused { at: world.store.now().await.unwrap(), by: "ops".into(), reason: "a drill".into() };
     world.store.set_switch(&Switch { paused: Some(paused) }).await.unwrap();
     assert_eq!(world.run().await.status, "completed");

@@ -12,3 +12,4 @@ mod look_ups;
 mod plans;
 mod refunds;
 mod stops;
+mod ticks;

@@ -7,6 +7,7 @@ mod claim;
 mod condition;
 mod connections;
 mod coverage;
+mod deliveries;
 mod edges;
 mod ground;
 mod guards;

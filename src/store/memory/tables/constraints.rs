@@ -120,6 +120,7 @@ impl Tables {
             }
             self.told.put(event.dedupe.clone(), event.id);
             self.events.put(event.id, event.clone());
+            self.outbox.put(event.id, event.id);
         }
         Ok(())
     }
