@@ -23,10 +23,10 @@ fn a_brake_says_what_holds_what_it_means_for_the_money_and_how_to_go_on() {
         .line(&["hint: ", "renewd run --override-brake charges --override-brake sum --reason"]);
     assert!(stage.simulator.charged().is_empty());
 
-    let table = stage.place.at(NOW, &["run", "--dry-run"]).ok().out;
+    let table = stage.place.at("2026-01-30T10:01:00+09:00", &["run", "--dry-run"]).ok().out;
     assert!(table.contains("brake sum would hold all charging"), "{table}");
     let go_on = ["run", "--override-brake", "charges", "--override-brake", "sum", "--reason", "the price went up"];
-    stage.place.at("2026-01-30T10:01:00+09:00", &go_on).ok();
+    stage.place.at("2026-01-30T10:02:00+09:00", &go_on).ok();
     assert_eq!(stage.simulator.charged().len(), 3);
     let told = stage.place.texts("SELECT payload FROM events WHERE kind = 'brake.overridden'");
     let told: Value = serde_json::from_str(&told[0]).expect("JSON");

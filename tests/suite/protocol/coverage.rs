@@ -92,12 +92,12 @@ async fn a_run_that_did_not_do_all_its_work_covers_nothing(on: On) {
         world.subscribe(id, &format!("bk-{id}")).await;
     }
     let is_covered = async || ledger(&world).await.first_covered.is_some();
+    run_with(&world, RunRequest { scope: Scope::Planned, ..RunRequest::default() }).await;
+    assert!(!is_covered().await, "nothing new was begun");
     run_with(&world, RunRequest { only: vec!["one".into()], ..RunRequest::default() }).await;
     assert!(!is_covered().await, "some subscriptions");
     run_with(&world, RunRequest { charges_max: Some(1), ..RunRequest::default() }).await;
     assert!(!is_covered().await, "one charge of two");
-    run_with(&world, RunRequest { scope: Scope::Planned, ..RunRequest::default() }).await;
-    assert!(!is_covered().await, "nothing new was begun");
     let paused = Paused { at: world.store.now().await.unwrap(), by: "ops".into(), reason: "a drill".into() };
     world.store.set_switch(&Switch { paused: Some(paused) }).await.unwrap();
     assert_eq!(world.run().await.status, "completed");
@@ -111,7 +111,7 @@ async fn a_run_that_did_not_do_all_its_work_covers_nothing(on: On) {
     assert_eq!((report.paid, report.left_due), (1, 0));
     assert!(is_covered().await, "as many as it may, and none is left");
     let day = ledger(&world).await.days.remove(0);
-    assert_eq!((day.runs, day.planned, day.paid), (5, 3, 3));
+    assert_eq!((day.runs, day.planned, day.paid), (6, 3, 3));
 }
 
 async fn what_a_failed_run_planned_is_not_lost_from_the_ledger(on: On) {
