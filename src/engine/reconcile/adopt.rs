@@ -186,6 +186,9 @@ impl Engine {
         report: &mut ReconcileReport,
     ) -> Result<(), RunError> {
         let now = self.now(run);
+        // Nobody can say yet what this money is for; that it was taken is kept all the same.
+        let seen: Vec<_> = unknown.iter().map(|(payment, _)| (as_seen(payment, None), SEEN_BY.to_owned())).collect();
+        self.store.observe(&seen).await?;
         let event = |(payment, why): &(Payment, &'static str)| NewEvent {
             id: EventId(self.new_id()),
             kind: EventKind::PaymentUnknown,

@@ -1,7 +1,8 @@
 //! Yesterday's copy is put back: nobody pays twice, and everything stands as it stood before.
 
 use super::ground::{
-    backup, events, list_otherwise, paused, reconcile, reconcile_between, refuse_listings_after, results, resume,
+    backup, events, list_otherwise, observations, paused, reconcile, reconcile_between, refuse_listings_after, results,
+    resume,
 };
 use crate::world::{On, World};
 use chrono::TimeDelta;
@@ -124,6 +125,9 @@ async fn several_lost_periods_are_adopted_in_their_order(on: On) {
     let now = world.store.now().await.unwrap();
     let short = reconcile_between(&world, now - TimeDelta::days(40), now).await;
     assert_eq!((short.adopted, short.payments_unknown), (0, 2), "the first period is missing: {short:?}");
+    for unknown in &short.unknown {
+        assert_eq!(observations(&world, on, unknown.payment_id.as_str(), "reconcile").await, 1, "kept all the same");
+    }
     let whole = reconcile_between(&world, now - TimeDelta::days(90), now).await;
     assert_eq!((whole.adopted, whole.needs_a_look()), (3, false), "{whole:?}");
     assert_eq!(whole.adopted_amounts["KRW"], 165_000);
