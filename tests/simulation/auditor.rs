@@ -1,7 +1,7 @@
 //! The auditor: holds the gateway's ledger against what the API service can read, and against what it did itself. It
 //! knows nothing of how renewals are decided, on purpose: an error there must not be repeated here.
 
-use super::facts::{Charge, Facts, Renewal, Truth};
+use super::facts::{Charge, Decline, Facts, Payer, Renewal, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: i64 = 3_600_000_000;
@@ -22,6 +22,9 @@ pub struct Auditor {
     pub prices: BTreeSet<i64>,
     /// Where each subscription's period was last seen to end, and since when.
     pub ends: BTreeMap<String, (i64, i64)>,
+    /// Charges are of the sum that was asked for, and no renewal is planned a second time at another price: the gateway
+    /// does not err, and the database forgets nothing.
+    pub exact: bool,
     /// A decline may be told this long after the money was taken all the same: an answer can be that old.
     pub news_may_be_old: i64,
 }
@@ -79,6 +82,7 @@ impl Auditor {
         }
         self.nothing_lost(facts, planned_since, &mut found);
         at_most_once(truth, &mut found);
+        self.own_money(facts, truth, &mut found);
         self.never_early(truth, &mut found);
         self.right_money(facts, truth, &mut found);
         self.nothing_after_cancel(facts, &mut found);
@@ -91,6 +95,7 @@ impl Auditor {
     pub fn look_at_the_end(&mut self, facts: &Facts, truth: &Truth, now: i64) -> Vec<Violation> {
         let mut found = self.look(facts, truth, now, Some(now - DAY));
         everything_recorded(facts, truth, &mut found);
+        nothing_is_passed_over(facts, truth, &mut found);
         self.given_back(facts, truth, &mut found);
         nothing_stuck(facts, now, &mut found);
         found
@@ -98,6 +103,10 @@ impl Auditor {
 
     /// Each period that became due has a renewal that says what became of it, as soon as two whole runs have passed.
     fn nothing_lost(&self, facts: &Facts, planned_since: Option<i64>, found: &mut Vec<Violation>) {
+        let there: BTreeSet<&str> = facts.subscriptions.iter().map(|subscription| subscription.id.as_str()).collect();
+        for gone in self.first_ends.keys().filter(|id| !there.contains(id.as_str())) {
+            found.push(broken("nothing lost", format!("{gone} is gone")));
+        }
         let Some(planned_since) = planned_since else { return };
         let known: BTreeSet<(&str, i64)> =
             facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
@@ -105,6 +114,27 @@ impl Auditor {
             let due = due_at(*end).max(*seen);
             if due < planned_since && !known.contains(&(subscription.as_str(), *end)) {
                 found.push(broken("nothing lost", format!("nobody renews {subscription} from {end}")));
+            }
+        }
+    }
+
+    /// Each charge says what it is for, is on the customer's own card, and of the sum that was planned.
+    fn own_money(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+        let amounts: BTreeMap<(String, i64), Option<i64>> =
+            facts.renewals.iter().map(|renewal| (purpose(renewal), renewal.amount)).collect();
+        for charge in &truth.charges {
+            let Payer::Customer(payer) = &charge.payer else { continue };
+            let Some(purpose) = &charge.purpose else {
+                found.push(broken("right money", format!("{} does not say what it is for", charge.payment_id)));
+                continue;
+            };
+            if *payer != purpose.0 {
+                found.push(broken("right money", format!("{payer} paid {} for {}", charge.payment_id, purpose.0)));
+            }
+            let planned = amounts.get(purpose).copied().flatten();
+            if self.exact && planned.is_some_and(|planned| planned != charge.amount) {
+                let what = format!("{} took {} instead of {planned:?}", charge.payment_id, charge.amount);
+                found.push(broken("right money", what));
             }
         }
     }
@@ -143,6 +173,9 @@ impl Auditor {
                     format!("{} is paid, and the ledger has no such charge", renewal.payment_id),
                 ));
             }
+        }
+        if payments.len() < facts.payments.len() {
+            found.push(broken("conservation", "a payment is recorded twice".to_owned()));
         }
         for payment in facts.payments.iter().filter(|payment| payment.verified) {
             let charge = charges.get(payment.payment_id.as_str());
@@ -192,7 +225,7 @@ impl Auditor {
         }
     }
 
-    /// The paid time is a chain of periods from where it began, each with a charge behind it.
+    /// The paid time is a chain of periods from where it began, each with a charge behind it; and who paid has it.
     fn access_follows_money(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
         let taken: BTreeSet<&(String, i64)> =
             truth.charges.iter().filter_map(|charge| charge.purpose.as_ref()).collect();
@@ -213,30 +246,35 @@ impl Auditor {
                 end = next.unwrap_or(end);
             }
         }
+        let ends: BTreeMap<&str, i64> =
+            facts.subscriptions.iter().map(|row| (row.id.as_str(), row.current_period_end)).collect();
+        for renewal in facts.renewals.iter().filter(|renewal| renewal.state == "paid") {
+            let end = ends.get(renewal.subscription_id.as_str());
+            if renewal.period_end.is_none() || end.is_some_and(|end| Some(*end) < renewal.period_end) {
+                let what = format!("{} paid {} for nothing", renewal.subscription_id, renewal.payment_id);
+                found.push(broken("access follows money", what));
+            }
+        }
     }
 
     /// Nobody is told of a decline that the gateway did not decline, nor twice of one.
     fn no_invented_decline(&self, facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
-        let mut real: BTreeMap<&(String, i64), usize> = BTreeMap::new();
-        truth.declines.iter().filter_map(|decline| decline.purpose.as_ref()).for_each(|purpose| {
-            *real.entry(purpose).or_default() += 1;
-        });
+        let (real, refused) = (by_purpose(&truth.declines), by_purpose(&truth.refused_keys));
         let charged: BTreeMap<&(String, i64), i64> =
             truth.charges.iter().filter_map(|charge| Some((charge.purpose.as_ref()?, charge.at))).collect();
         let renewals: BTreeMap<&str, &Renewal> =
             facts.renewals.iter().map(|renewal| (renewal.id.as_str(), renewal)).collect();
-        let mut told: BTreeMap<(String, i64), usize> = BTreeMap::new();
-        let mut without_transaction: BTreeMap<(String, i64), i64> = BTreeMap::new();
+        let mut told: BTreeMap<(String, i64), i64> = BTreeMap::new();
+        let mut told_of_keys: BTreeMap<(String, i64), i64> = BTreeMap::new();
         let mut attempts = BTreeSet::new();
         for decline in &facts.declines {
             let Some(renewal) = renewals.get(decline.renewal_id.as_str()) else { continue };
             if !attempts.insert(&decline.attempt_id) {
                 found.push(broken("one notice", format!("{}: told twice", renewal.payment_id)));
             }
-            // A billing key that the gateway knows no more is a decline without a transaction.
             let purpose = purpose(renewal);
             if decline.pg_code.is_none() {
-                *without_transaction.entry(purpose).or_default() += 1;
+                *told_of_keys.entry(purpose).or_default() += 1;
                 continue;
             }
             let before = charged.get(&purpose).is_some_and(|at| *at < decline.at.saturating_sub(self.news_may_be_old));
@@ -250,20 +288,35 @@ impl Auditor {
         }
         for renewal in &facts.renewals {
             let purpose = purpose(renewal);
-            let known = without_transaction.get(&purpose).copied().unwrap_or(0);
-            let real = i64::try_from(real.get(&purpose).copied().unwrap_or(0)).unwrap_or(i64::MAX);
-            if renewal.decline_count > real.saturating_add(known) {
-                let what = format!("{}: {} counted, {real} real", renewal.payment_id, renewal.decline_count);
+            let known = of(&real, &purpose) + of(&refused, &purpose);
+            if renewal.decline_count > known {
+                let what = format!("{}: {} counted, {known} real", renewal.payment_id, renewal.decline_count);
                 found.push(broken("no invented decline", what));
             }
         }
-        for (purpose, count) in told {
-            let real = real.get(&purpose).copied().unwrap_or(0);
-            if count > real {
-                found.push(broken("no invented decline", format!("{purpose:?}: {count} told, {real} real")));
+        for (told, real) in [(told, real), (told_of_keys, refused)] {
+            for (purpose, count) in told {
+                let real = of(&real, &purpose);
+                if count > real {
+                    found.push(broken("no invented decline", format!("{purpose:?}: {count} told, {real} real")));
+                }
             }
         }
     }
+}
+
+type Counts<'a> = BTreeMap<&'a (String, i64), i64>;
+
+fn by_purpose(declines: &[Decline]) -> Counts<'_> {
+    let mut counts = Counts::new();
+    declines.iter().filter_map(|decline| decline.purpose.as_ref()).for_each(|purpose| {
+        *counts.entry(purpose).or_default() += 1;
+    });
+    counts
+}
+
+fn of(counts: &Counts<'_>, purpose: &(String, i64)) -> i64 {
+    counts.get(purpose).copied().unwrap_or(0)
 }
 
 /// For one period of one subscription the gateway takes money at most once.
@@ -292,9 +345,26 @@ fn everything_recorded(facts: &Facts, truth: &Truth, found: &mut Vec<Violation>)
     }
 }
 
+/// Money that was taken is not behind a renewal that says that nobody paid.
+fn nothing_is_passed_over(facts: &Facts, truth: &Truth, found: &mut Vec<Violation>) {
+    let states: BTreeMap<(String, i64), &str> =
+        facts.renewals.iter().map(|renewal| (purpose(renewal), renewal.state.as_str())).collect();
+    for charge in &truth.charges {
+        let Some(purpose) = &charge.purpose else { continue };
+        let state = states.get(purpose).copied();
+        if !matches!(state, Some("paid" | "refunded" | "review")) {
+            found.push(broken("everything recorded", format!("{} was taken, {state:?}", charge.payment_id)));
+        }
+    }
+}
+
+/// What still waits was not forgotten: it has a time for its next try, or its grace is not over.
 fn nothing_stuck(facts: &Facts, now: i64, found: &mut Vec<Violation>) {
     for renewal in &facts.renewals {
-        let is_late = renewal.next_attempt_at.is_some_and(|at| at < now - 2 * DAY);
+        let is_late = match renewal.next_attempt_at {
+            Some(at) => at < now - 2 * DAY,
+            None => renewal.period_start < now - 10 * DAY,
+        };
         let stuck = match renewal.state.as_str() {
             "charging" | "unknown" => true,
             "due" => is_late,

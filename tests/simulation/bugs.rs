@@ -157,27 +157,31 @@ impl Bug {
     }
 }
 
-/// Each bug that shows, with the first world that shows it.
-pub const CAUGHT_BY: [(Bug, u64); 18] = [
-    (Bug::NewIdPerAttempt, 0),
-    (Bug::RandomIdNotPersisted, 0),
-    (Bug::RandomIdPersisted, 30),
-    (Bug::GiveUpIsFailureNewId, 0),
-    (Bug::ClaimNotChecked, 16),
-    (Bug::NewKeyPerSend, 0),
-    (Bug::TimeoutIsFailure, 0),
-    (Bug::NotFoundIsFailure, 0),
-    (Bug::AlreadyPaidIsFailure, 0),
-    (Bug::AlreadyPaidTrusted, 0),
-    (Bug::CancelNotChecked, 1),
-    (Bug::RefundMissing, 1),
-    (Bug::NoLateSweep, 10),
-    (Bug::NoRecovery, 0),
-    (Bug::WorkerClockDue, 4),
-    (Bug::PlanSkipsOnError, 0),
-    (Bug::NegativeVerdictKeeps, 0),
-    (Bug::DeclineCountedTwice, 2),
+/// Each bug that shows, the promise that it breaks, and the first world that shows that. It counts as seen by its real
+/// consequence only: a double charge as a double charge, not as a payment id that looks odd.
+pub const CAUGHT_BY: [(Bug, &str, u64); 18] = [
+    (Bug::NewIdPerAttempt, "at most once", 0),
+    (Bug::RandomIdNotPersisted, "at most once", 0),
+    (Bug::RandomIdPersisted, "at most once", 30),
+    (Bug::GiveUpIsFailureNewId, "at most once", 0),
+    (Bug::ClaimNotChecked, "at most once", 16),
+    (Bug::NewKeyPerSend, "at most once", 0),
+    (Bug::TimeoutIsFailure, "no invented decline", 0),
+    (Bug::NotFoundIsFailure, "no invented decline", 0),
+    (Bug::AlreadyPaidIsFailure, "no false notice", 1),
+    (Bug::AlreadyPaidTrusted, "no phantom", 0),
+    (Bug::CancelNotChecked, "nothing after a cancellation", 1),
+    (Bug::RefundMissing, "nothing after a cancellation", 4),
+    (Bug::NoLateSweep, "everything recorded", 10),
+    (Bug::NoRecovery, "nothing stuck", 0),
+    (Bug::WorkerClockDue, "nothing early", 4),
+    (Bug::PlanSkipsOnError, "nothing lost", 0),
+    (Bug::NegativeVerdictKeeps, "no false notice", 0),
+    (Bug::DeclineCountedTwice, "no invented decline", 0),
 ];
+
+/// The length of a payment id.
+const PAYMENT_ID_CHARS: usize = 34;
 
 /// What a bug does to the traffic with the gateway. Without one it changes nothing.
 #[derive(Default)]
@@ -240,6 +244,14 @@ impl Mask {
     pub fn looked_up_as(&self, id: &PaymentId) -> String {
         let state = self.state.lock().unwrap();
         state.sent_as.get(id.as_str()).cloned().unwrap_or_else(|| id.as_str().to_owned())
+    }
+
+    /// The payment id that a program with this bug would know a charge by: it would store the id that it sent.
+    pub fn known_as(&self, payment_id: &str) -> String {
+        let has_suffix =
+            matches!(self.bug, Some(Bug::NewIdPerAttempt | Bug::RandomIdNotPersisted | Bug::GiveUpIsFailureNewId));
+        let known = if has_suffix { payment_id.get(..PAYMENT_ID_CHARS) } else { None };
+        known.unwrap_or(payment_id).to_owned()
     }
 
     pub fn answered(&self, attempt: &Attempt, answer: &Answer) {

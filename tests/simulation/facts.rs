@@ -55,8 +55,18 @@ pub struct Charge {
     pub payment_id: String,
     pub amount: i64,
     pub at: i64,
-    /// Subscription and period start; absent where somebody else paid under this id.
+    /// Subscription and period start; absent where the request did not say.
     pub purpose: Option<(String, i64)>,
+    /// Whose card paid.
+    pub payer: Payer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payer {
+    /// The customer of this subscription.
+    Customer(String),
+    /// Somebody in a browser, under an id that is not theirs.
+    Stranger,
 }
 
 /// A decline in the gateway's ledger.
@@ -70,6 +80,8 @@ pub struct Decline {
 pub struct Truth {
     pub charges: Vec<Charge>,
     pub declines: Vec<Decline>,
+    /// Refusals of a billing key that the gateway knows no more: declines without a transaction.
+    pub refused_keys: Vec<Decline>,
     /// Sums given back, with their payment ids.
     pub given_back: Vec<(String, i64)>,
 }

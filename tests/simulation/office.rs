@@ -1,13 +1,17 @@
 //! What everybody in a simulated world shares: time, fate, the gateway, and the record of what happened.
 
 use super::swarm::Swarm;
-use super::time::{SECOND, Time};
+use super::time::{MINUTE, SECOND, Time};
 use renewd::gateway::simulator::GatewayModel;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, pending};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// As the engine's own.
+const LEASE: i64 = 10 * MINUTE;
 
 pub struct Office {
     pub time: Time,
@@ -32,7 +36,8 @@ pub struct Office {
 struct Trace {
     digest: DefaultHasher,
     told: bool,
-    counts: std::collections::BTreeMap<&'static str, u64>,
+    counts: BTreeMap<&'static str, u64>,
+    struck: BTreeMap<String, u64>,
 }
 
 impl Office {
@@ -50,7 +55,12 @@ impl Office {
             turn: tokio::sync::Mutex::new(()),
             changes: AtomicU64::new(0),
             completed: Mutex::default(),
-            trace: Mutex::new(Trace { digest: DefaultHasher::new(), told, counts: std::collections::BTreeMap::new() }),
+            trace: Mutex::new(Trace {
+                digest: DefaultHasher::new(),
+                told,
+                counts: BTreeMap::new(),
+                struck: BTreeMap::new(),
+            }),
         })
     }
 
@@ -119,25 +129,39 @@ impl Office {
     }
 
     /// How often each kind of thing happened.
-    pub fn counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.trace.lock().unwrap().counts.clone()
     }
 
+    /// Counts a fault that really struck, and where.
+    pub fn struck(&self, what: String) {
+        *self.trace.lock().unwrap().struck.entry(what).or_default() += 1;
+    }
+
+    /// How often each fault struck at each place.
+    pub fn strokes(&self) -> BTreeMap<String, u64> {
+        self.trace.lock().unwrap().struck.clone()
+    }
+
     /// The way to another machine, or back: some time passes, and anything can happen to this one meanwhile.
-    pub async fn travel(&self, machine: &Machine) {
-        self.boundary(machine).await;
+    pub async fn travel(&self, machine: &Machine, place: Place) {
+        self.boundary(machine, place).await;
         self.time.sleep(self.between(100, SECOND / 20)).await;
     }
 
     /// A place where a process can die or stop: exactly here.
-    pub async fn boundary(&self, machine: &Machine) {
-        if self.strikes(self.swarm.kill) {
+    pub async fn boundary(&self, machine: &Machine, place: Place) {
+        let aim = if place.is_about_money() { AIM } else { 1.0 };
+        if self.strikes(aim * self.swarm.kill) {
+            self.struck(format!("killed {place}"));
             machine.killed.store(true, Ordering::Relaxed);
             pending::<()>().await;
         }
-        if self.strikes(self.swarm.pause) {
+        if self.strikes(aim * self.swarm.pause) {
             let time = self.between(SECOND, self.swarm.pause_max);
             machine.paused_until.store(self.time.micros() + time, Ordering::Relaxed);
+            let length = if time > LEASE { "stopped past its lease" } else { "stopped" };
+            self.struck(format!("{length} {place}"));
             self.note("paused", machine.number, || format!("for {} s", time / SECOND));
             self.time.sleep(time).await;
         }
@@ -160,11 +184,42 @@ impl Drop for Done<'_> {
     }
 }
 
+/// Where a fault can strike: before or after a step, by its name.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Before(&'static str),
+    After(&'static str),
+}
+
+/// Most steps of most runs find nothing to do: faults are this many times as likely where money is under way.
+pub const AIM: f64 = 5.0;
+
+/// The steps without which no money moves and none is recorded.
+const ABOUT_MONEY: [&str; 7] = ["request", "answer", "settle", "late", "refund", "refunds", "wake"];
+
+impl Place {
+    pub fn is_about_money(self) -> bool {
+        let (Self::Before(step) | Self::After(step)) = self;
+        ABOUT_MONEY.contains(&step)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(step) => write!(f, "before {step}"),
+            Self::After(step) => write!(f, "after {step}"),
+        }
+    }
+}
+
 /// Where a worker runs.
 #[derive(Debug, Default)]
 pub struct Machine {
     pub number: usize,
     pub killed: AtomicBool,
+    /// A charge request of this machine is under way.
+    pub is_asking: AtomicBool,
     pub paused_until: AtomicI64,
 }
 

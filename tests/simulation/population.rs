@@ -103,6 +103,11 @@ fn name(number: usize) -> String {
     format!("subscription-{number}")
 }
 
+/// The number of the subscription with this name.
+pub fn number(name: &str) -> Option<usize> {
+    name.strip_prefix("subscription-")?.parse().ok()
+}
+
 fn customer(number: usize) -> CustomerRow {
     CustomerRow { id: format!("customer-{number}"), name: None, email: None, phone: None }
 }
@@ -115,6 +120,12 @@ fn card(number: usize, version: u64) -> BillingKeyRow {
         channel_key: None,
         pg_provider: None,
     }
+}
+
+/// The subscription whose customer has this card.
+pub fn owner(billing_key: &str) -> Option<String> {
+    let (number, _) = billing_key.strip_prefix("billing-key-")?.split_once('-')?;
+    Some(name(number.parse().ok()?))
 }
 
 /// Subscription and period start, as a charge's custom data says.

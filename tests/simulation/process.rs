@@ -37,7 +37,7 @@ static TABLES: LazyLock<Arc<DeclineTables>> = LazyLock::new(|| Arc::new(DeclineT
 pub struct Site {
     office: Arc<Office>,
     open: Open,
-    mask: Arc<Mask>,
+    pub mask: Arc<Mask>,
     client: Arc<PortOne>,
     policy: Arc<Policy>,
     held: super::storage::Held,
@@ -176,6 +176,11 @@ impl Process {
 
     pub fn was_killed(&self) -> bool {
         self.runs() && self.machine.killed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a charge request of it is under way.
+    pub fn is_asking(&self) -> bool {
+        self.machine.is_asking.load(Ordering::Relaxed)
     }
 
     pub fn stop(&mut self) {

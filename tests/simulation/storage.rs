@@ -2,7 +2,7 @@
 //! just before one or just after it.
 
 use super::bugs::Bug;
-use super::office::{Machine, Office};
+use super::office::{AIM, Machine, Office, Place};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use renewd::clock::Clock;
@@ -49,18 +49,21 @@ impl Storage {
     /// One statement or transaction, with all that can happen around it.
     async fn at<T>(&self, name: &'static str, work: impl Future<Output = Stored<T>>) -> Stored<T> {
         let office = &self.office;
-        office.travel(&self.machine).await;
-        if office.is_database_away() || office.strikes(office.swarm.lost_before) {
+        office.travel(&self.machine, Place::Before(name)).await;
+        let aim = if Place::Before(name).is_about_money() { AIM } else { 1.0 };
+        if office.is_database_away() || office.strikes(aim * office.swarm.lost_before) {
+            office.struck(format!("database away before {name}"));
             office.note("database away", self.machine.number, || name.to_owned());
             return Err(away());
         }
         let done = office.real(work).await;
         office.note(name, self.machine.number, || done.as_ref().err().map(ToString::to_string).unwrap_or_default());
-        if office.strikes(office.swarm.lost_after) {
+        if office.strikes(aim * office.swarm.lost_after) {
             office.note("acknowledgement lost", self.machine.number, || name.to_owned());
+            office.struck(format!("acknowledgement lost after {name}"));
             return Err(away());
         }
-        office.travel(&self.machine).await;
+        office.travel(&self.machine, Place::After(name)).await;
         done
     }
 

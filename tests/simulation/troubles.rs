@@ -1,8 +1,12 @@
 //! Everything that will go wrong around the workers, planned when the world begins, from its seed.
 
 use super::happening::{Business, Happening};
-use super::office::Office;
+use super::office::{AIM, Office};
+use super::population;
 use super::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// By then most charges are over.
+const AIM_MAX: i64 = 4 * SECOND;
 
 /// What happens after a moment, and how long after.
 type Sequence = Vec<(i64, Happening)>;
@@ -38,6 +42,23 @@ fn database(office: &Office) {
         office.time.after(moment, Happening::Copy("backup"));
         office.time.after(moment + office.between(HOUR, 30 * HOUR), Happening::Restore("backup"));
     }
+}
+
+/// A charge is on its way: what can happen before its end is aimed at it.
+pub fn aim(office: &Office, worker: usize, subscription: &str) {
+    let swarm = &office.swarm;
+    let at = |chance: f64, what: Happening| {
+        if office.strikes(chance) {
+            office.time.after(office.between(0, AIM_MAX), what);
+        }
+    };
+    at(AIM * swarm.kill, Happening::Kill(worker));
+    at(swarm.plan_changes, Happening::Business(Business::Price));
+    let Some(number) = population::number(subscription) else { return };
+    at(swarm.cancels, Happening::Business(Business::Cancel(number)));
+    at(swarm.changes_of_mind, Happening::Business(Business::ChangeOfMind(number)));
+    at(swarm.new_cards, Happening::Business(Business::NewCard(number)));
+    at(swarm.plan_changes, Happening::Business(Business::ChangePlan(number)));
 }
 
 fn gateway(office: &Office) {

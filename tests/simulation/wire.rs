@@ -3,8 +3,9 @@
 
 use super::bugs::{Bug, Mask};
 use super::happening::{Happening, Request};
-use super::office::{Machine, Office};
+use super::office::{Machine, Office, Place};
 use super::time::{MachineClock, SECOND};
+use super::troubles;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures_util::future::{Either, select};
@@ -21,6 +22,7 @@ use renewd::gateway::{
 use renewd::store::Committed;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 pub const STORE_ID: &str = "store-simulator";
@@ -45,15 +47,19 @@ impl Wire {
             return Answer::Refused { kind: "CHANGED_REQUEST".to_owned(), message: String::new() };
         };
         let office = &self.office;
-        office.travel(&self.machine).await;
+        office.travel(&self.machine, Place::Before("request")).await;
         if office.strikes(office.swarm.refused) {
+            office.struck("connection refused".to_owned());
             return Answer::NotSent { why: "connection refused".to_owned() };
         }
         let (answer, answered) = oneshot::channel();
         let payment_id = self.mask.sent_as(attempt);
         let idempotency_key = format!("\"{}\"", self.mask.key(attempt, self.machine.number));
         office.note("sent", self.machine.number, || format!("{payment_id} {idempotency_key}"));
+        self.machine.is_asking.store(true, Ordering::Relaxed);
+        troubles::aim(office, self.machine.number, attempt.renewal.subscription_id.as_str());
         if office.strikes(office.swarm.request_lost) {
+            office.struck("request lost".to_owned());
             drop(answer);
         } else {
             let slow = if office.strikes(office.swarm.slow) { office.between(0, office.swarm.slow_max) } else { 0 };
@@ -70,9 +76,13 @@ impl Wire {
                 }
                 Answer::Unclear { why: "connection reset".to_owned() }
             }
-            Either::Right(_) => Answer::Unclear { why: "time-out".to_owned() },
+            Either::Right(_) => {
+                office.struck("time-out".to_owned());
+                Answer::Unclear { why: "time-out".to_owned() }
+            }
         };
-        office.travel(&self.machine).await;
+        self.machine.is_asking.store(false, Ordering::Relaxed);
+        office.travel(&self.machine, Place::After("answer")).await;
         answer
     }
 
@@ -84,15 +94,17 @@ impl Wire {
     }
 
     /// Asks something that takes no time at the gateway.
-    async fn ask(&self, question: impl FnOnce(&Office) -> Reply) -> Option<Reply> {
+    async fn ask(&self, name: &'static str, question: impl FnOnce(&Office) -> Reply) -> Option<Reply> {
         let office = &self.office;
-        office.travel(&self.machine).await;
+        office.travel(&self.machine, Place::Before(name)).await;
         if office.strikes(office.swarm.look_up_lost) {
+            office.struck(format!("{name} lost"));
             office.time.sleep(office.between(0, CALL_TIMEOUT)).await;
             return None;
         }
         let reply = question(office);
-        office.travel(&self.machine).await;
+        office.struck(format!("{name}: {}", said(&reply)));
+        office.travel(&self.machine, Place::After(name)).await;
         Some(reply)
     }
 }
@@ -113,7 +125,7 @@ impl Gateway for Wire {
     async fn payment(&self, id: &PaymentId) -> LookUp {
         let asked = self.mask.looked_up_as(id);
         let question = |office: &Office| office.model().payment(office.time.now(), &asked, Some(STORE_ID));
-        let found = match self.ask(question).await.as_ref().and_then(arrived) {
+        let found = match self.ask("look-up", question).await.as_ref().and_then(arrived) {
             Some(heard) => map::look_up(&asked, &heard),
             None => LookUp::Failed("no answer".to_owned()),
         };
@@ -124,7 +136,7 @@ impl Gateway for Wire {
 
     async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError> {
         let body = request::list_body(range, STORE_ID);
-        let reply = self.ask(|office| office.model().payments(office.time.now(), Some(&body))).await;
+        let reply = self.ask("list", |office| office.model().payments(office.time.now(), Some(&body))).await;
         map::page(&reply.as_ref().and_then(arrived).ok_or_else(no_answer)?)
     }
 
@@ -139,12 +151,12 @@ impl Gateway for Wire {
             };
             office.model().cancel(office.time.now(), &call)
         };
-        map::cancellation(&self.ask(question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
+        map::cancellation(&self.ask("refund", question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
     }
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         let question = |office: &Office| office.model().billing_key(office.time.now(), key.expose(), Some(STORE_ID));
-        map::key_status(&self.ask(question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
+        map::key_status(&self.ask("key", question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
     }
 
     fn clock_skew(&self) -> Option<TimeDelta> {
@@ -162,6 +174,16 @@ fn arrived(reply: &Reply) -> Option<Heard<'_>> {
     };
     let whole = reply.delivery == Delivery::Whole;
     whole.then_some(Heard { status: reply.status, retry_after, body: reply.body.as_bytes(), hide: &[] })
+}
+
+/// What kind of answer it is: its status, with PortOne's word for an error.
+pub fn said(reply: &Reply) -> String {
+    let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap_or_default();
+    let word = ["type", "status"].into_iter().find_map(|key| body.get(key)?.as_str());
+    match reply.delivery {
+        Delivery::Whole => format!("{} {}", reply.status, word.unwrap_or_default()).trim_end().to_owned(),
+        _ => "broken off".to_owned(),
+    }
 }
 
 fn no_answer() -> GatewayError {

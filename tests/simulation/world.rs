@@ -4,15 +4,16 @@
 use super::auditor::{Auditor, Violation};
 use super::bugs::{Bug, Mask};
 use super::database::{Change, Database};
-use super::facts::{Charge, Decline, Facts, Truth};
+use super::facts::{Charge, Decline, Facts, Payer, Renewal, Truth};
 use super::happening::{Business, Happening};
 use super::office::Office;
 use super::population::{self, Population};
 use super::process::{Process, Site};
 use super::swarm::Swarm;
 use super::time::{DAY, Event, HOUR, MINUTE, SECOND, Time};
+use super::wire::said;
 use super::{troubles, weather};
-use renewd::gateway::simulator::{ChargeCall, GatewayModel, ModelSettings, Step};
+use renewd::gateway::simulator::{ChargeCall, GatewayModel, ModelSettings, Reply, Step};
 use renewd::store::Switch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Ended {
     /// What the tables say at the end.
     pub facts: Facts,
     pub counts: BTreeMap<&'static str, u64>,
+    /// How often each fault struck at each place.
+    pub strokes: BTreeMap<String, u64>,
     pub charges: usize,
     pub renewals: usize,
 }
@@ -52,6 +55,7 @@ pub struct World<D: Database> {
     truth: Truth,
     looked_at: u64,
     look: Look,
+    promise: Option<&'static str>,
     calm_from: i64,
     violations: Vec<Violation>,
 }
@@ -61,6 +65,8 @@ pub struct Plan {
     pub swarm: Swarm,
     pub bug: Option<Bug>,
     pub look: Look,
+    /// The only promise that counts, if not all.
+    pub promise: Option<&'static str>,
     /// Prints what happens.
     pub told: bool,
 }
@@ -84,6 +90,7 @@ impl<D: Database> World<D> {
             first_ends: population.first_ends(),
             prices: population.prices(),
             refunds: swarm.refunds,
+            exact: swarm.other_amount <= 0.0 && swarm.restores == 0 && swarm.failovers_a_week <= 0.0,
             // A look-up that is behind shows an old failure; else an answer is as old as its lease at most.
             news_may_be_old: if swarm.stale > 0.0 { 100 * DAY } else { 11 * MINUTE },
             ..Auditor::default()
@@ -102,9 +109,11 @@ impl<D: Database> World<D> {
             truth: Truth::default(),
             looked_at: 0,
             look: plan.look,
+            promise: plan.promise,
             calm_from,
             violations: Vec::new(),
         };
+        world.office.struck(format!("workers: {}", world.office.swarm.workers));
         weather::begin(&world.office);
         troubles::plan(&world.office, world.calm_from);
         world
@@ -127,11 +136,13 @@ impl<D: Database> World<D> {
         let facts = self.database.facts().await;
         if self.violations.is_empty() {
             self.read_ledger();
-            self.violations = self.auditor.look_at_the_end(&facts, &self.truth, end);
+            let found = self.auditor.look_at_the_end(&facts, &self.truth, end);
+            self.violations = self.that_count(found);
         }
         Ended {
             digest: self.office.digest(),
             counts: self.office.counts(),
+            strokes: self.office.strokes(),
             charges: self.office.model().ledger().charges().len(),
             renewals: facts.renewals.len(),
             facts,
@@ -155,6 +166,9 @@ impl<D: Database> World<D> {
     }
 
     fn kill(&mut self, number: usize) {
+        if self.processes[number].is_asking() {
+            self.office.struck("killed with its request under way".to_owned());
+        }
         self.office.note("killed", number, String::new);
         self.processes[number].stop();
         self.office.time.after(self.office.between(SECOND, 60 * MINUTE), Happening::Start(number));
@@ -168,7 +182,13 @@ impl<D: Database> World<D> {
         let facts = self.database.facts().await;
         self.read_ledger();
         let planned_since = self.office.last_completed(2);
-        self.violations = self.auditor.look(&facts, &self.truth, self.office.time.micros(), planned_since);
+        let found = self.auditor.look(&facts, &self.truth, self.office.time.micros(), planned_since);
+        self.violations = self.that_count(found);
+    }
+
+    fn that_count(&self, mut found: Vec<Violation>) -> Vec<Violation> {
+        found.retain(|violation| self.promise.is_none_or(|promise| violation.promise == promise));
+        found
     }
 
     async fn happens(&mut self, happening: Happening) {
@@ -182,6 +202,7 @@ impl<D: Database> World<D> {
                 let step = self.office.model().charge(self.office.time.now(), &call);
                 match step {
                     Step::Answered(reply) => {
+                        self.hear(&reply, &request.body);
                         self.office.time.after(SECOND / 100, Happening::Answers(reply, request.answer));
                     }
                     Step::Approving { ticket, wait } => {
@@ -197,10 +218,11 @@ impl<D: Database> World<D> {
                 self.office.time.after(SECOND / 100, Happening::Answers(reply, answer));
             }
             Happening::Answers(reply, answer) => {
-                let lost = self.office.strikes(self.office.swarm.answer_lost);
-                if !lost {
-                    // Nobody may be waiting any more.
-                    let _ = answer.send(reply);
+                self.office.struck(format!("charge: {}", said(&reply)));
+                if self.office.strikes(self.office.swarm.answer_lost) {
+                    self.office.struck("answer lost".to_owned());
+                } else if answer.send(reply).is_err() {
+                    self.office.struck("nobody waits for the answer".to_owned());
                 }
             }
             Happening::Kill(number) if self.processes[number].runs() && !self.office.is_calm() => self.kill(number),
@@ -240,16 +262,22 @@ impl<D: Database> World<D> {
             Business::NewCard(number) => {
                 self.population.new_card(number, &*self.database.store()).await;
                 self.office.note("new card", number, String::new);
+                self.office.struck("new card".to_owned());
                 return;
             }
             Business::Price => self.population.change_price(&self.office),
         };
         self.office.note("the API service", 0, || format!("{change:?}"));
+        self.office.struck(format!("{business:?}").split('(').next().unwrap_or_default().to_owned());
         self.database.change(&change).await;
         self.office.changed();
         match change {
             Change::Cancel { subscription, canceled: true } => {
                 let facts = self.database.facts().await;
+                let under_way = |row: &Renewal| matches!(row.state.as_str(), "charging" | "unknown");
+                if facts.renewals.iter().any(|row| row.subscription_id == subscription && under_way(row)) {
+                    self.office.struck("Cancel with a charge under way".to_owned());
+                }
                 self.auditor.canceled(&subscription, &facts, self.office.time.micros());
             }
             Change::Cancel { subscription, canceled: false } => self.auditor.changed_their_mind(&subscription),
@@ -270,10 +298,20 @@ impl<D: Database> World<D> {
         }
         if self.database.restore(name).await {
             self.office.note("restored", 0, || name.to_owned());
+            self.office.struck(format!("restored: {name}"));
             self.site.reopen(self.database.open());
             self.office.changed();
             let facts = self.database.facts().await;
             self.auditor.restored(&facts, self.office.time.micros());
+        }
+    }
+
+    /// A billing key that the gateway knows no more stands in no ledger, only in its answer.
+    fn hear(&mut self, reply: &Reply, body: &[u8]) {
+        if ["BILLING_KEY_NOT_FOUND", "BILLING_KEY_ALREADY_DELETED"].iter().any(|word| reply.body.contains(word)) {
+            let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            let purpose = body["customData"].as_str().and_then(population::purpose);
+            self.truth.refused_keys.push(Decline { purpose });
         }
     }
 
@@ -293,13 +331,26 @@ impl<D: Database> World<D> {
         let mut model = self.office.model();
         model.advance(self.office.time.now());
         let purpose = |payment_id: &str| population::purpose(model.record(payment_id)?.custom_data.as_deref()?);
-        let (ledger, truth) = (model.ledger(), &mut self.truth);
+        // Whoever pays in a browser has no billing key there.
+        let payer = |payment_id: &str| {
+            let billing_key = model.record(payment_id).and_then(|record| record.billing_key.as_deref());
+            billing_key.map_or(Payer::Stranger, |key| Payer::Customer(population::owner(key).unwrap_or_default()))
+        };
+        let (ledger, truth, mask) = (model.ledger(), &mut self.truth, &self.site.mask);
         for charge in &ledger.charges()[truth.charges.len()..] {
+            let purpose = purpose(&charge.payment_id);
+            if truth.declines.iter().any(|decline| purpose.is_some() && decline.purpose == purpose) {
+                self.office.struck("a charge after a decline".to_owned());
+            }
+            if !self.auditor.prices.contains(&charge.amount) {
+                self.office.struck("a charge of a sum that nobody asked for".to_owned());
+            }
             truth.charges.push(Charge {
-                payment_id: charge.payment_id.clone(),
+                payment_id: mask.known_as(&charge.payment_id),
                 amount: charge.amount,
                 at: charge.at.timestamp_micros(),
-                purpose: charge.subscription.as_ref().and_then(|_| purpose(&charge.payment_id)),
+                purpose,
+                payer: payer(&charge.payment_id),
             });
         }
         for decline in &ledger.declined()[truth.declines.len()..] {
