@@ -13,6 +13,7 @@ pub mod import;
 pub mod migrate;
 pub mod output;
 pub mod pause;
+pub mod plan;
 pub mod progress;
 pub mod reconcile;
 pub mod refund;

@@ -5,9 +5,10 @@ use super::figures::{local, sum, thousands, words};
 use super::output::{Mode, Output};
 use crate::app::App;
 use crate::domain::ids::RunId;
+use crate::engine::coverage::{Coverage, coverage};
 use crate::engine::unresolved::Unresolved;
 use crate::store::read::{ActionRow, Backlog, RenewalRow, RunRow};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 /// How many recent runs, and how many renewals that need a look, are shown.
@@ -27,6 +28,8 @@ struct Status {
     backlog: Backlog,
     /// What has no outcome yet: how much, how old, and what comes next.
     open: Unresolved,
+    /// Which business dates had a run, and which were missed.
+    coverage: Coverage,
     runs: Vec<RunRow>,
     needs_a_look: Vec<RenewalRow>,
     /// What people did by hand last.
@@ -47,6 +50,7 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
             .map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
         open: Unresolved::of(&backlog, now),
         backlog,
+        coverage: coverage(&*store, app.zone).await?,
         runs: store.runs(ROWS).await?,
         needs_a_look: store.needs_person(ROWS).await?,
         by_hand: store.actions(ROWS).await?,
@@ -60,6 +64,9 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
 fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     if let Some(paused) = &status.paused {
         output.heading(&format!("charging is paused {paused}"))?;
+    }
+    if let Some(gap) = gap(&status.coverage.missed, app) {
+        output.heading(&gap)?;
     }
     let runs = status.runs.iter().map(|run| run_row(run, app));
     output
@@ -77,6 +84,19 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     }
     let rows = status.needs_a_look.iter().map(|renewal| look_row(renewal, app));
     output.table(&["needs a look", "state", "amount", "why", "looked up next"], rows)
+}
+
+/// A night that nobody noticed is a schedule that does not work: told before everything else.
+fn gap(missed: &[NaiveDate], app: &App) -> Option<String> {
+    let (first, last) = (missed.first()?, missed.last()?);
+    let dates = match missed.len() {
+        1 => first.to_string(),
+        count => format!("{count} business dates from {first} to {last}"),
+    };
+    let overdue = humantime::format_duration(app.config.business.max_overdue);
+    Some(format!(
+        "no run has covered {dates}: see that the schedule works. The next run takes up what is still due; what ended more than {overdue} ago lapses: renewd run --dry-run"
+    ))
 }
 
 fn run_row(run: &RunRow, app: &App) -> Vec<String> {

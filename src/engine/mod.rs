@@ -6,6 +6,7 @@
 
 mod access;
 mod backoff;
+mod brakes;
 pub mod by_hand;
 mod channel;
 mod charge;
@@ -13,6 +14,7 @@ mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod coverage;
 pub mod deliver;
 mod drain;
 pub mod explain;

@@ -15,10 +15,11 @@ pub mod sqlite;
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
+use crate::domain::coverage::Entry;
 use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::renewal::State;
@@ -139,6 +140,8 @@ pub struct ClosedRun {
     pub error: Option<String>,
     pub finished_at: DateTime<Utc>,
     pub events: Vec<NewEvent>,
+    /// For the coverage ledger: one a business date. An entry that is there stays as it is.
+    pub coverage: Vec<Entry>,
 }
 
 /// One keyset page of due subscriptions: `(current_period_end, id)` greater than `after`.
@@ -389,8 +392,22 @@ pub trait Store: Send + Sync {
     /// Records changes of standing; answers those written.
     async fn record_access(&self, changes: &[AccessChange]) -> Result<Vec<SubscriptionId>, StoreError>;
 
-    /// Renewals that could be claimed now, in order of id: what a run would take up beside what it plans.
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<read::ClaimableRow>, StoreError>;
+    /// Renewals that are open, and those that a change of mind may open again, in order of id: what a run would find beside
+    /// what it plans.
+    async fn open_renewals(
+        &self,
+        after: Option<RenewalId>,
+        rows_max: u32,
+    ) -> Result<Vec<read::OpenRenewalRow>, StoreError>;
+
+    /// On which channels these customers would be charged; whoever has no usable billing key is not among the answers.
+    async fn channels_of(&self, customers: &[CustomerId]) -> Result<Vec<read::KeyChannel>, StoreError>;
+
+    /// What could be claimed now, by currency: only of these subscriptions, where given.
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<read::DueSum>, StoreError>;
+
+    /// The coverage ledger from a business date on.
+    async fn coverage(&self, from: NaiveDate) -> Result<read::Coverage, StoreError>;
 
     /// How many renewals could be claimed now, and what the rest waits for.
     async fn backlog(&self) -> Result<read::Backlog, StoreError>;

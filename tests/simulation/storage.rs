@@ -4,7 +4,7 @@
 use super::bugs::Bug;
 use super::office::{AIM, Machine, Office, Place};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use renewd::clock::Clock;
 use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
@@ -12,7 +12,7 @@ use renewd::domain::claim::RenewalChange;
 use renewd::domain::delivery::{Recorded, Sending};
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
-use renewd::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
@@ -20,7 +20,9 @@ use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
 use renewd::store::act::Act;
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use renewd::store::read::{ActionRow, Backlog, ClaimableRow, RenewalRow, RunRow, Timeline};
+use renewd::store::read::{
+    ActionRow, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline,
+};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
     Installation, LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
@@ -327,8 +329,20 @@ impl Store for Storage {
         self.write("access", self.inner.record_access(changes), |written| !written.is_empty()).await
     }
 
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {
-        self.inner.claimable(after, rows_max).await
+    async fn open_renewals(&self, after: Option<RenewalId>, rows_max: u32) -> Stored<Vec<OpenRenewalRow>> {
+        self.inner.open_renewals(after, rows_max).await
+    }
+
+    async fn channels_of(&self, customers: &[CustomerId]) -> Stored<Vec<KeyChannel>> {
+        self.inner.channels_of(customers).await
+    }
+
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Stored<Vec<DueSum>> {
+        self.at("due now", self.inner.due_now(only)).await
+    }
+
+    async fn coverage(&self, from: NaiveDate) -> Stored<Coverage> {
+        self.at("coverage", self.inner.coverage(from)).await
     }
 
     async fn backlog(&self) -> Stored<Backlog> {

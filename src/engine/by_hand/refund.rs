@@ -100,6 +100,7 @@ impl Engine {
             error: problem,
             finished_at: self.now(&run),
             events: Vec::new(),
+            coverage: Vec::new(),
         };
         let written = self.store.close_run(&closed).await;
         recorded?;

@@ -84,6 +84,7 @@ impl Engine {
             business_date: None,
             only: vec![case.subscription_id.clone()],
             charges_max: Some(1),
+            let_go: None,
             scope: Scope::Planned,
         };
         let run = self.run(&request, shutdown).await?;

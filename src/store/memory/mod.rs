@@ -6,6 +6,7 @@
 
 mod access;
 mod act;
+mod ahead;
 mod claim;
 mod deliveries;
 mod guard;

@@ -7,36 +7,10 @@ use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
 use crate::store::read::{
-    AccessRow, ActionRow, AttemptRow, Backlog, ClaimableRow, EventRow, KeyRow, PaymentRow, RefundRow, RenewalRow,
-    Timeline,
+    AccessRow, ActionRow, AttemptRow, Backlog, EventRow, KeyRow, PaymentRow, RefundRow, RenewalRow, Timeline,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-
-pub(super) fn claimable(
-    store: &MemoryStore,
-    after: Option<&str>,
-    rows_max: u32,
-) -> Result<Vec<ClaimableRow>, StoreError> {
-    store.read(|tables, now| {
-        let is_claimable = |row: &&Renewal| {
-            row.state == State::Due
-                && row.next_attempt_at.is_some_and(|at| at <= now)
-                && after.is_none_or(|after| *row.id.to_string() > *after)
-        };
-        let shown = |row: &Renewal| {
-            Some(ClaimableRow {
-                id: row.id.to_string(),
-                subscription_id: row.subscription_id.0.clone(),
-                plan_id: row.plan_id.0.clone(),
-                amount: row.amount,
-                currency: row.currency.clone(),
-                cancel_at_period_end: tables.subscription(&row.subscription_id)?.row.cancel_at_period_end,
-            })
-        };
-        Ok(tables.renewals().iter().filter(is_claimable).filter_map(shown).take(rows_max as usize).collect())
-    })
-}
 
 pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
     store.read(|tables, now| {

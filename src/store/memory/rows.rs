@@ -2,6 +2,7 @@
 
 use crate::domain::action::NewAction;
 use crate::domain::attempt::AttemptState;
+use crate::domain::coverage::Entry;
 use crate::domain::decline::{DeclineClass, Reason};
 use crate::domain::delivery::SinkName;
 use crate::domain::event::NewEvent;
@@ -15,6 +16,14 @@ use crate::store::{CustomerRow, PlanRow, SubscriptionRow};
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
+
+/// What one run did for one business date: a row of `coverage_runs`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Covered {
+    #[serde(flatten)]
+    pub entry: Entry,
+    pub recorded_at: DateTime<Utc>,
+}
 
 /// What was fixed when the tables were made.
 #[derive(Clone)]

@@ -1,28 +1,30 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, act, claim, deliveries, import, installation, late, plan, read, reconcile, refunds, resolve,
-    runs, settle,
+    MemoryStore, access, act, ahead, claim, deliveries, import, installation, late, plan, read, reconcile, refunds,
+    resolve, runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
 use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
 use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use crate::store::read::{ActionRow, Backlog, ClaimableRow, Health, RenewalRow, RunRow, Timeline};
+use crate::store::read::{
+    ActionRow, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline,
+};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch, TakenOver,
 };
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -190,8 +192,20 @@ impl Store for MemoryStore {
         access::record_access(self, changes)
     }
 
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<ClaimableRow>, StoreError> {
-        read::claimable(self, after.as_deref(), rows_max)
+    async fn open_renewals(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<OpenRenewalRow>, StoreError> {
+        ahead::open_renewals(self, after, rows_max)
+    }
+
+    async fn channels_of(&self, customers: &[CustomerId]) -> Result<Vec<KeyChannel>, StoreError> {
+        ahead::channels_of(self, customers)
+    }
+
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<DueSum>, StoreError> {
+        ahead::due_now(self, only)
+    }
+
+    async fn coverage(&self, from: NaiveDate) -> Result<Coverage, StoreError> {
+        runs::coverage(self, from)
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

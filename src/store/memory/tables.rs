@@ -2,14 +2,14 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Action, Attempt, BillingKey, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run, Seen,
-    Subscription,
+    Action, Attempt, BillingKey, Covered, Customer, Delivery, Event, Installed, Plan, Refund, Renewal, Retired, Run,
+    Seen, Subscription,
 };
 use super::table::{Table, Undo};
 use crate::domain::delivery::SinkName;
 use crate::domain::ids::{ActionId, AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 mod constraints;
 mod outside;
@@ -27,6 +27,8 @@ pub(super) struct Tables {
     /// By payment and number.
     pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
+    /// By business date and run.
+    pub coverage: Table<(NaiveDate, RunId), Covered>,
     /// Not handed to the sinks yet, by themselves.
     pub outbox: Table<EventId, EventId>,
     pub deliveries: Table<(SinkName, EventId), Delivery>,
@@ -51,13 +53,14 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 24] {
+    fn all(&mut self) -> [&mut dyn Undo; 25] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.coverage,
             &mut self.outbox,
             &mut self.deliveries,
             &mut self.plans,

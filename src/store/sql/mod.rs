@@ -5,6 +5,7 @@
 
 mod access;
 mod act;
+mod ahead;
 mod claim;
 mod deliveries;
 pub(crate) mod error;

@@ -2,12 +2,15 @@
 //! own ledger and against what was recorded.
 
 mod answers;
+mod brakes;
 mod by_hand;
 mod cancellations;
 mod circuits;
+mod coverage;
 mod edges;
 mod late;
 mod look_ups;
+mod plans;
 mod refunds;
 mod stops;
 mod ticks;

@@ -3,9 +3,11 @@
 
 mod access;
 mod act;
+mod ahead;
 mod claim;
 mod condition;
 mod connections;
+mod coverage;
 mod deliveries;
 mod edges;
 mod ground;
