@@ -171,12 +171,12 @@ pub const CAUGHT_BY: [(Bug, &str, u64); 18] = [
     (Bug::AlreadyPaidIsFailure, "no false notice", 1),
     (Bug::AlreadyPaidTrusted, "no phantom", 0),
     (Bug::CancelNotChecked, "nothing after a cancellation", 1),
-    (Bug::RefundMissing, "nothing after a cancellation", 1),
+    (Bug::RefundMissing, "nothing after a cancellation", 2),
     (Bug::NoLateSweep, "everything recorded", 10),
     (Bug::NoRecovery, "nothing stuck", 0),
     (Bug::WorkerClockDue, "nothing early", 0),
     (Bug::PlanSkipsOnError, "nothing lost", 0),
-    (Bug::NegativeVerdictKeeps, "no false notice", 5),
+    (Bug::NegativeVerdictKeeps, "no false notice", 0),
     (Bug::DeclineCountedTwice, "no invented decline", 0),
 ];
 
