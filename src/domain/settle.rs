@@ -160,6 +160,8 @@ fn declined(
         settled.declined = true;
         settled.first_declined_at = Some(attempt.renewal.first_declined_at.unwrap_or(at.now));
         settled.key_unusable = (decline.class == DeclineClass::Hard).then(|| attempt.billing_key_id.clone());
+        // An approval may come after the decline: nobody fails at the end of the grace without one more look.
+        settled.next_look_up_at = Some(attempt.renewal.access_until);
         match outcome {
             Outcome::RetryAt(next) => settled.next_attempt_at = Some(next),
             Outcome::AwaitNewKey => settled.waits_for_key = true,

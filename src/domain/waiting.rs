@@ -106,7 +106,9 @@ fn change(
         from: facts.state,
         to,
         next_attempt_at,
-        next_look_up_at: late_look_up(to, now),
+        // What was declined is looked at once more before it fails, as when it was settled.
+        next_look_up_at: late_look_up(to, now)
+            .or((to == State::Due && facts.was_declined).then_some(facts.access_until)),
         waits_for_key: false,
         waited_for_key: facts.waits_for_key,
         review_reason,
@@ -170,6 +172,14 @@ mod tests {
         assert_eq!(decided(&waiting, now()), Some((State::Due, Some(now()))));
         let night = utc("2026-01-30T14:30:00Z");
         assert_eq!(decided(&waiting, night), Some((State::Due, Some(utc("2026-01-31T00:00:00Z")))));
+    }
+
+    #[test]
+    fn a_declined_payment_keeps_its_last_look_when_a_key_arrives() {
+        let look_up = |facts: WaitingFacts| decide(&facts, &policy(), now(), &ids()).unwrap().unwrap().next_look_up_at;
+        let waiting = WaitingFacts { waits_for_key: true, ..waits() };
+        assert_eq!(look_up(waiting.clone()), Some(waits().access_until));
+        assert_eq!(look_up(WaitingFacts { was_declined: false, ..waiting }), None, "nothing that could turn up");
     }
 
     #[test]
