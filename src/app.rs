@@ -3,6 +3,7 @@
 use crate::chance::{Chance, Seeded};
 use crate::clock::{Clock, SystemClock, TestClock};
 use crate::config::{self, Config, ConfigError};
+use crate::domain::brakes::{BrakeLimits, DeclineLimit, GrowthLimit};
 use crate::domain::date::Zone;
 use crate::domain::decline::{DeclineTables, Overlay};
 use crate::domain::delivery::{Patience, Routing};
@@ -381,6 +382,19 @@ pub fn limits(config: &Config) -> Limits {
         circuit_unknown_in_a_row: charge.circuit_unknown_in_a_row,
         circuit_probes_max: charge.circuit_probes_max,
         clock_skew_max: config.gateway.clock_skew_max,
+        brakes: brakes(&config.brakes),
         ..Limits::default()
+    }
+}
+
+fn brakes(settings: &config::Brakes) -> BrakeLimits {
+    let growth = GrowthLimit { percent_max: settings.growth_percent_max, floor: u64::from(settings.growth_floor) };
+    let declines =
+        DeclineLimit { percent_max: settings.declines_percent_max, answers_min: settings.declines_answers_min };
+    BrakeLimits {
+        charges_max: (settings.charges_max > 0).then_some(u64::from(settings.charges_max)),
+        sums_max: settings.sums_max.clone(),
+        growth: (growth.percent_max > 0).then_some(growth),
+        declines: (declines.percent_max > 0).then_some(declines),
     }
 }

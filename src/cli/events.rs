@@ -1,18 +1,19 @@
 //! `renewd events`
 
+use super::by_hand::By;
 use super::error::{CliError, usage};
 use super::figures::local;
 use super::output::{Mode, Output};
 use crate::app::App;
+use crate::domain::action::{ActionKind, Hand, NewAction};
 use crate::domain::delivery::SinkName;
 use crate::domain::event::{EventKind, NewEvent};
-use crate::domain::ids::{EventId, SubscriptionId};
+use crate::domain::ids::{ActionId, EventId, SubscriptionId};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::outbox::{DeliveryFilter, DeliveryRow, Manual, ManualChange};
 use chrono::{DateTime, Utc};
-use clap::builder::NonEmptyStringValueParser;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -54,17 +55,6 @@ struct List {
     /// At most this many.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-}
-
-/// Who changes what is told, and why.
-#[derive(Debug, clap::Args)]
-struct By {
-    /// Why; recorded.
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    reason: String,
-    /// Who; the user of this process, unless given.
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    actor: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -166,14 +156,19 @@ async fn change(
 ) -> Result<(), CliError> {
     // What is still in the outbox has no sink yet, and could not be meant.
     app.dispatcher(Arc::clone(&store))?.route(Duration::MAX, shutdown).await?;
-    let actor = by.actor.as_deref().unwrap_or(&app.actor);
+    let hand = by.hand(app);
+    let at = store.now().await?;
+    let asked = json!({
+        "event_id": which.event_id, "sink": which.sink, "since": which.since, "only_dead": manual == Manual::ReplayDead,
+    });
     let change = ManualChange {
         manual,
         event_id: which.event_id,
         sink: which.sink,
         since: which.since,
-        reason: by.reason.clone(),
-        action: action(manual, &which, (actor, &by.reason), app, store.now().await?),
+        reason: hand.reason.clone().unwrap_or_default(),
+        action: told(manual, &hand, &asked, app, at),
+        recorded: NewAction::new(ActionId(app.chance.id(app.clock.now())), kind_of(manual), &hand, at).with(asked),
     };
     let changed = store.change_deliveries(&change).await?;
     if changed == 0 && which.event_id.is_some() {
@@ -181,20 +176,31 @@ async fn change(
             .hint("see where it is: renewd events list --limit 1000"));
     }
     match (output.mode, manual) {
-        (Mode::Json, _) => output.json(&json!({ "changed": changed, "by": actor, "reason": by.reason })),
+        (Mode::Json, _) => output.json(&json!({ "changed": changed, "by": hand.actor, "reason": hand.reason })),
         (_, Manual::Drop) => output.line(&format!("{changed} dropped: nobody is told")),
         (_, Manual::Replay | Manual::ReplayDead) => output
             .line(&format!("{changed} to be sent again, by the daemon or the next run; or now: renewd events deliver")),
     }
 }
 
-/// Who did what, when and why: among the events, as for the kill switch.
-fn action(manual: Manual, which: &Which, (by, reason): (&str, &str), app: &App, at: DateTime<Utc>) -> NewEvent {
+fn kind_of(manual: Manual) -> ActionKind {
+    match manual {
+        Manual::Drop => ActionKind::EventsDrop,
+        Manual::Replay | Manual::ReplayDead => ActionKind::EventsReplay,
+    }
+}
+
+/// Who did what, when and why: among the events too, as for the kill switch.
+fn told(manual: Manual, hand: &Hand, asked: &Value, app: &App, at: DateTime<Utc>) -> NewEvent {
     let id = EventId(app.chance.id(app.clock.now()));
     let kind = match manual {
         Manual::Drop => EventKind::EventsDropped,
         Manual::Replay | Manual::ReplayDead => EventKind::EventsReplayed,
     };
+    let mut payload = json!({ "by": hand.actor, "reason": hand.reason });
+    if let (Some(payload), Some(asked)) = (payload.as_object_mut(), asked.as_object()) {
+        payload.extend(asked.clone());
+    }
     NewEvent {
         id,
         kind,
@@ -202,10 +208,7 @@ fn action(manual: Manual, which: &Which, (by, reason): (&str, &str), app: &App, 
         renewal_id: None,
         attempt_id: None,
         dedupe: format!("{}:{id}", kind.as_str()),
-        payload: json!({
-            "by": by, "reason": reason, "event_id": which.event_id, "sink": which.sink, "since": which.since,
-            "only_dead": manual == Manual::ReplayDead,
-        }),
+        payload,
         created_at: at,
     }
 }

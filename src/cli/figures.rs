@@ -35,6 +35,12 @@ pub fn run_rows(report: &RunReport) -> Vec<Row> {
         ("left due, not charged", report.left_due),
     ];
     rows.extend(rest.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| row(what, count)));
+    for date in &report.caught_up {
+        rows.push(row(&format!("caught up: {}, a date without a run", date.business_date), date.planned));
+        if date.lapsed > 0 {
+            rows.push(row("  ended too long ago, not charged", date.lapsed));
+        }
+    }
     rows
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its arguments, the call, the output. Commands decide nothing
 //! about money: they ask the engine.
 
+pub mod by_hand;
 pub mod completions;
 pub mod daemon;
 pub mod demo;
@@ -13,8 +14,12 @@ pub mod look_ahead;
 pub mod migrate;
 pub mod output;
 pub mod pause;
+pub mod plan;
 pub mod progress;
 pub mod reconcile;
+pub mod refund;
+pub mod resolve;
+pub mod retry;
 pub mod run;
 pub mod show;
 pub mod simulator;
@@ -82,6 +87,12 @@ pub enum Command {
     Reconcile(reconcile::Args),
     /// Announce what is going to be renewed, and find out early what would go wrong. Charges nothing.
     LookAhead(look_ahead::Args),
+    /// Charge one renewal now, whatever its ladder says.
+    Retry(retry::Args),
+    /// Give a payment back, whole or in part.
+    Refund(refund::Args),
+    /// Answer a renewal under review: what became of it, and how you know.
+    Resolve(resolve::Args),
     /// What was told to whom: list it, send it again, drop it, deliver what waits.
     Events(events::Args),
     /// The kill switch: no new charge starts anywhere until `resume`.
@@ -166,6 +177,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Show(args) => show::run(&args, &app, &output).await,
         Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,
         Command::LookAhead(args) => look_ahead::run(&args, &app, &output, &shutdown).await,
+        Command::Retry(args) => retry::run(&args, &app, &output, &shutdown).await,
+        Command::Refund(args) => refund::run(&args, &app, &output, &shutdown).await,
+        Command::Resolve(args) => resolve::run(&args, &app, &output, &shutdown).await,
         Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,

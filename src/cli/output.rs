@@ -112,6 +112,15 @@ impl Output {
             .map_err(|error| incomplete("the result cannot be written to stdout").because(error))
     }
 
+    /// Prints text on stdout as it is: a part of a document that is too long to be held.
+    ///
+    /// # Errors
+    /// Incomplete, when stdout cannot be written to.
+    pub fn text(&self, text: &str) -> Result<(), CliError> {
+        unless_nobody_reads(io::stdout().lock().write_all(text.as_bytes()))
+            .map_err(|error| incomplete("the result cannot be written to stdout").because(error))
+    }
+
     /// Says something on stderr, in either mode. Nobody listening is no error.
     pub fn note(&self, text: &str) {
         say(&format!("{text}\n"));
@@ -185,7 +194,10 @@ pub fn printable(text: &str) -> String {
 }
 
 fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    unless_nobody_reads(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+}
+
+fn unless_nobody_reads(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,

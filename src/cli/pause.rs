@@ -1,28 +1,24 @@
 //! `renewd pause` and `renewd resume`
 
+use super::by_hand::By;
 use super::error::CliError;
 use super::figures::local;
 use super::output::{Mode, Output};
 use crate::app::App;
-use crate::domain::ids::EventId;
 use crate::engine::control;
 use crate::store::Paused;
 use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Why; recorded, and shown by `renewd status`.
-    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    reason: String,
-    /// Who; the user of this process, unless given.
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    actor: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 /// No new charge starts anywhere.
 pub async fn pause(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
-    let before = control::pause(&*store, event_id(app), actor(args, app), &args.reason).await?;
+    let before = control::pause(&*store, &|| app.chance.id(app.clock.now()), &args.by.hand(app)).await?;
     let said = match before {
         None => "charging is paused; what is under way is settled, and nothing new starts".to_owned(),
         Some(before) => format!("charging stays paused; it was already, {}", told(&before, app)),
@@ -33,7 +29,7 @@ pub async fn pause(args: &Args, app: &App, output: &Output) -> Result<(), CliErr
 /// Charging goes on with the next run.
 pub async fn resume(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
-    let before = control::resume(&*store, event_id(app), actor(args, app), &args.reason).await?;
+    let before = control::resume(&*store, &|| app.chance.id(app.clock.now()), &args.by.hand(app)).await?;
     let said = match before {
         Some(before) => format!("charging goes on with the next run; it was paused {}", told(&before, app)),
         None => "charging was not paused".to_owned(),
@@ -42,9 +38,10 @@ pub async fn resume(args: &Args, app: &App, output: &Output) -> Result<(), CliEr
 }
 
 fn tell(paused: bool, said: &str, args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
+    let hand = args.by.hand(app);
     match output.mode {
         Mode::Json => output.json(&json!({
-            "paused": paused, "by": actor(args, app), "reason": args.reason, "said": said,
+            "paused": paused, "by": hand.actor, "reason": hand.reason, "said": said,
         })),
         Mode::Table => output.line(said),
     }
@@ -52,12 +49,4 @@ fn tell(paused: bool, said: &str, args: &Args, app: &App, output: &Output) -> Re
 
 fn told(before: &Paused, app: &App) -> String {
     format!("by {} since {}: {}", before.by, local(before.at, app.zone), before.reason)
-}
-
-fn actor<'a>(args: &'a Args, app: &'a App) -> &'a str {
-    args.actor.as_deref().unwrap_or(&app.actor)
-}
-
-fn event_id(app: &App) -> EventId {
-    EventId(app.chance.id(app.clock.now()))
 }

@@ -1,14 +1,18 @@
 //! `renewd reconcile`
 
+use super::by_hand::Who;
 use super::error::{CliError, open_outcomes, usage};
 use super::figures::{Row, local, sum, thousands, words};
 use super::output::{Mode, Output};
 use crate::app::App;
-use crate::engine::Silent;
+use crate::domain::action::ActionKind;
+use crate::domain::ids::ActionId;
 use crate::engine::reconcile::ReconcileRequest;
 use crate::engine::reconcile::report::{Finding, ReconcileReport};
+use crate::engine::{Silent, control};
 use crate::shutdown::Shutdown;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde_json::json;
 use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
@@ -19,13 +23,21 @@ pub struct Args {
     /// The last one; today, unless given.
     #[arg(long, value_name = "YYYY-MM-DD")]
     until: Option<NaiveDate>,
+    /// Why; recorded, where given.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -> Result<(), CliError> {
     let store = app.store().await?;
     let (from, until) = range(args, app, store.now().await?)?;
-    let engine = app.engine(store, Arc::new(Silent)).await?;
-    let request = ReconcileRequest { trigger: "cli".to_owned(), actor: app.actor.clone(), from, until };
+    let engine = app.engine(Arc::clone(&store), Arc::new(Silent)).await?;
+    let hand = args.who.hand(app).because(args.reason.as_deref().unwrap_or(""));
+    let id = ActionId(app.chance.id(app.clock.now()));
+    control::note(&*store, id, ActionKind::Reconcile, &hand, json!({ "from": from, "until": until })).await?;
+    let request = ReconcileRequest { trigger: "cli".to_owned(), actor: hand.actor, from, until };
     let report = engine.reconcile(&request, shutdown).await?;
     if output.mode == Mode::Json {
         output.json(&report)?;

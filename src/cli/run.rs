@@ -1,19 +1,21 @@
 //! `renewd run`
 
 use super::error::{CliError, incomplete, open_outcomes, usage};
-use super::figures::{run_rows, sum, thousands, words};
+use super::figures::run_rows;
 use super::output::{Mode, Output};
+use super::plan;
 use super::progress::Bar;
 use crate::app::App;
+use crate::domain::brakes::{Brake, Override, Tripped};
 use crate::domain::date::Zone;
 use crate::domain::ids::SubscriptionId;
 use crate::engine::deliver::{Delivered, Dispatcher};
-use crate::engine::preview::Preview;
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use chrono::NaiveDate;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,18 +33,24 @@ pub struct Args {
     /// At most this many charges.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Goes on without this brake, if the plan is right: charges, sum, growth, declines, comparison; repeatable.
+    #[arg(long = "override-brake", value_name = "NAME", requires = "reason", conflicts_with = "dry_run")]
+    override_brakes: Vec<Brake>,
+    /// Why; recorded with who you are.
+    #[arg(long, value_name = "TEXT", requires = "override_brakes")]
+    reason: Option<String>,
     /// Exit with 3 when an outcome is unknown or needs a person; otherwise that is a warning.
     #[arg(long)]
     exit_3_on_open: bool,
 }
 
 pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -> Result<(), CliError> {
+    let request = request(args, app)?;
     let store = app.store().await?;
     let bar = Arc::new(Bar::new(output, "charging"));
-    let request = request(args, app);
     if args.dry_run {
-        let preview = app.engine_for_preview(store, bar).await?.preview(&request).await?;
-        return show_preview(&preview, output);
+        let engine = app.engine_for_preview(store, bar).await?;
+        return plan::show(&engine, &request, app, output).await;
     }
     refuse_future(args, app, &*store).await?;
     // First of all: a sink that is set up wrongly is found before anything is charged.
@@ -83,15 +91,25 @@ pub(super) fn tell_of_troubles(delivered: &Delivered) {
     );
 }
 
-fn request(args: &Args, app: &App) -> RunRequest {
-    RunRequest {
+fn request(args: &Args, app: &App) -> Result<RunRequest, CliError> {
+    let reason = args.reason.as_deref().map(str::trim);
+    if reason == Some("") {
+        return Err(usage("--reason is empty").money("nothing was charged").hint("say why the plan is right as it is"));
+    }
+    let let_go = reason.map(|reason| Override {
+        brakes: args.override_brakes.iter().copied().collect(),
+        by: app.actor.clone(),
+        reason: reason.to_owned(),
+    });
+    Ok(RunRequest {
         trigger: "cli".to_owned(),
         actor: app.actor.clone(),
         business_date: args.date,
         only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
         charges_max: args.limit,
+        let_go,
         ..RunRequest::default()
-    }
+    })
 }
 
 /// Nothing is charged early: a later date can only be previewed.
@@ -133,24 +151,30 @@ fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), C
 pub(super) fn completed(report: &RunReport, zone: Zone) -> Result<(), CliError> {
     let Some(problem) = &report.problem else { return Ok(()) };
     let failed = incomplete(problem.clone())
-        .money("what was charged is recorded; what was not is still due, and nothing is charged twice")
-        .hint("mend the cause, then run it again: renewd run");
+        .money("what was charged is recorded; what was not is still due, and nothing is charged twice");
+    let failed = if report.brakes.is_empty() {
+        failed.hint("mend the cause, then run it again: renewd run")
+    } else {
+        held(failed, report)
+    };
     Err(report.open_sentences(zone).into_iter().fold(failed, CliError::detail))
 }
 
-fn show_preview(preview: &Preview, output: &Output) -> Result<(), CliError> {
-    if output.mode == Mode::Json {
-        return output.json(preview);
-    }
-    output.heading(&format!(
-        "plan for business date {}: nothing was charged, nothing was written",
-        preview.business_date
-    ))?;
-    let charges = preview
-        .charges
-        .iter()
-        .map(|line| [line.plan_id.clone(), thousands(line.renewals), sum(&line.currency, line.minor)]);
-    output.table(&["would be charged, by plan", "renewals", "sum"], charges)?;
-    let skipped = preview.skipped.iter().map(|(why, count)| [words(why), thousands(*count)]);
-    output.table(&["would not be charged", "renewals"], skipped)
+/// What a person does about a brake: look first, and let it go only if what is due is right.
+fn held(failed: CliError, report: &RunReport) -> CliError {
+    let names: BTreeSet<Brake> = report.brakes.iter().map(|tripped| tripped.brake).collect();
+    let let_go: Vec<String> = names.iter().map(|brake| format!("--override-brake {brake}")).collect();
+    let told = |failed: CliError, tripped: &Tripped| match &tripped.channel {
+        Some(channel) => failed.detail(format!("brake {} holds {channel}: {}", tripped.brake, tripped.why)),
+        None => failed,
+    };
+    let failed = report.brakes.iter().fold(failed, told);
+    let see = if names.contains(&Brake::Declines) {
+        format!("see who was declined, and why: renewd status --run {}", report.run_id)
+    } else if names.contains(&Brake::Comparison) {
+        "see that the gateway lists payments again, then: renewd run".to_owned()
+    } else {
+        "see what is due, and why: renewd run --dry-run".to_owned()
+    };
+    failed.hint(see).hint(format!("if it is right as it is: renewd run {} --reason \"…\"", let_go.join(" ")))
 }

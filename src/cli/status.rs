@@ -7,9 +7,10 @@ use super::figures::{local, sum, thousands, words};
 use super::output::{Mode, Output};
 use crate::app::App;
 use crate::domain::ids::RunId;
+use crate::engine::coverage::{Coverage, coverage};
 use crate::engine::unresolved::Unresolved;
-use crate::store::read::{Backlog, RenewalRow, RunRow};
-use chrono::{DateTime, Utc};
+use crate::store::read::{ActionRow, Backlog, RenewalRow, RunRow};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 /// How many recent runs, and how many renewals that need a look, are shown.
@@ -35,8 +36,12 @@ struct Status {
     backlog: Backlog,
     /// What has no outcome yet: how much, how old, and what comes next.
     open: Unresolved,
+    /// Which business dates had a run, and which were missed.
+    coverage: Coverage,
     runs: Vec<RunRow>,
     needs_a_look: Vec<RenewalRow>,
+    /// What people did by hand last.
+    by_hand: Vec<ActionRow>,
 }
 
 pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
@@ -56,8 +61,10 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
             .map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
         open: Unresolved::of(&backlog, now),
         backlog,
+        coverage: coverage(&*store, app.zone).await?,
         runs: store.runs(ROWS).await?,
         needs_a_look: store.needs_person(ROWS).await?,
+        by_hand: store.actions(ROWS).await?,
     };
     if output.mode == Mode::Json {
         return output.json(&status);
@@ -69,6 +76,9 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     if let Some(paused) = &status.paused {
         output.heading(&format!("charging is paused {paused}"))?;
     }
+    if let Some(gap) = gap(&status.coverage.missed, app) {
+        output.heading(&gap)?;
+    }
     let runs = status.runs.iter().map(|run| run_row(run, app));
     output
         .table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
@@ -76,11 +86,28 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
     for sentence in status.open.sentences(app.zone) {
         output.heading(&sentence)?;
     }
+    if !status.by_hand.is_empty() {
+        let rows = status.by_hand.iter().map(|row| action_row(row, app));
+        output.table(&["by hand", "who", "what", "about", "why"], rows)?;
+    }
     if status.needs_a_look.is_empty() {
         return output.heading("nothing needs a person");
     }
     let rows = status.needs_a_look.iter().map(|renewal| look_row(renewal, app));
     output.table(&["needs a look", "state", "amount", "why", "looked up next"], rows)
+}
+
+/// A night that nobody noticed is a schedule that does not work: told before everything else.
+fn gap(missed: &[NaiveDate], app: &App) -> Option<String> {
+    let (first, last) = (missed.first()?, missed.last()?);
+    let dates = match missed.len() {
+        1 => first.to_string(),
+        count => format!("{count} business dates from {first} to {last}"),
+    };
+    let overdue = humantime::format_duration(app.config.business.max_overdue);
+    Some(format!(
+        "no run has covered {dates}: see that the schedule works. The next run takes up what is still due; what ended more than {overdue} ago lapses: renewd run --dry-run"
+    ))
 }
 
 fn run_row(run: &RunRow, app: &App) -> Vec<String> {
@@ -118,6 +145,17 @@ fn backlog_rows(status: &Status, app: &App) -> Vec<Vec<String>> {
     ];
     rows.extend(times.into_iter().filter_map(|(what, at)| Some(vec![what.to_owned(), at?])));
     rows
+}
+
+fn action_row(row: &ActionRow, app: &App) -> Vec<String> {
+    let about = row.subscription_id.clone().or_else(|| row.run_id.clone());
+    vec![
+        local(row.created_at, app.zone),
+        row.actor.clone(),
+        words(&row.kind),
+        about.unwrap_or_default(),
+        row.reason.clone().unwrap_or_default(),
+    ]
 }
 
 fn look_row(renewal: &RenewalRow, app: &App) -> Vec<String> {

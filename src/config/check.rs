@@ -26,8 +26,8 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
 
 /// Everything has a limit; the upper ones catch a slip of the finger.
 fn limits(config: &Config) -> Result<(), Wrong> {
-    let (charge, dunning) = (&config.charge, &config.dunning);
-    let numbers: [(&str, u32, RangeInclusive<u32>); 16] = [
+    let (charge, brakes, dunning) = (&config.charge, &config.brakes, &config.dunning);
+    let numbers: [(&str, u32, RangeInclusive<u32>); 19] = [
         ("business.renew_before", config.business.renew_before_days, 0..=28),
         // One connection is kept for settling, the others must get by with the rest.
         ("database.pool_connections_max", config.database.pool_connections_max, 2..=1_000),
@@ -39,6 +39,9 @@ fn limits(config: &Config) -> Result<(), Wrong> {
         ("charge.circuit_unknown_in_a_row", charge.circuit_unknown_in_a_row, 1..=10_000),
         ("charge.circuit_probes_max", charge.circuit_probes_max, 0..=1_440),
         ("charge.settle_rows_max", charge.settle_rows_max, 1..=10_000),
+        ("brakes.growth_percent_max", brakes.growth_percent_max, 0..=100_000),
+        ("brakes.declines_percent_max", brakes.declines_percent_max, 0..=99),
+        ("brakes.declines_answers_min", brakes.declines_answers_min, 1..=1_000_000),
         ("dunning.transient_per_day_max", dunning.transient_per_day_max, 0..=24),
         ("dunning.attempts_max", dunning.attempts_max, 1..=100),
         ("dunning.attempts_days", dunning.attempts_days, 1..=366),

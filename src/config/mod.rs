@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::date::{TimeWindow, Zone};
+use crate::domain::money::Currency;
 use chrono::NaiveTime;
 use serde::Deserialize;
 
@@ -39,6 +40,7 @@ pub struct Config {
     pub database: Database,
     pub gateway: Gateway,
     pub charge: Charge,
+    pub brakes: Brakes,
     pub dunning: Dunning,
     pub declines: Declines,
     pub lookahead: LookAhead,
@@ -251,6 +253,22 @@ pub struct Channel {
     pub concurrency: Option<u32>,
     /// 0 is no limit.
     pub rate_per_second_max: Option<u32>,
+}
+
+/// `[brakes]`: what one run may do; 0 is off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brakes {
+    pub charges_max: u32,
+    /// By currency, in minor units.
+    #[serde(deserialize_with = "text::sums")]
+    pub sums_max: BTreeMap<Currency, i64>,
+    /// Over the busiest comparable day.
+    pub growth_percent_max: u32,
+    /// First charges that are never too many.
+    pub growth_floor: u32,
+    pub declines_percent_max: u32,
+    pub declines_answers_min: u32,
 }
 
 /// `[dunning]`: the ladder after a decline.

@@ -2,9 +2,11 @@
 //!
 //! Each reader's error says what is accepted; where the value came from is added by the layers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::date::{TimeWindow, Zone};
+use crate::domain::money::{Currency, Money};
 use chrono::{NaiveTime, Timelike};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer};
 
@@ -41,6 +43,21 @@ pub(super) fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
         .map(|text| humantime::parse_duration(text))
         .collect::<Result<_, _>>()
         .map_err(|_| D::Error::custom("expected a list of durations such as [\"30min\", \"2h\"]"))
+}
+
+/// `"50000000 KRW, 2000000 USD"`: minor units, each currency once.
+pub(super) fn sums<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Currency, i64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let sum = |part: &str| {
+        let (minor, currency) = part.trim().split_once(' ')?;
+        let money = Money::new(minor.parse().ok()?, Currency::parse(currency.trim()).ok()?).ok()?;
+        Some((money.currency(), money.minor()))
+    };
+    let parts: Vec<&str> = if text.trim().is_empty() { Vec::new() } else { text.split(',').collect() };
+    let sums: Option<BTreeMap<Currency, i64>> = parts.iter().copied().map(sum).collect();
+    sums.filter(|sums| sums.len() == parts.len()).ok_or_else(|| {
+        D::Error::custom("expected sums in minor units, each currency once, such as \"50000000 KRW, 2000000 USD\"")
+    })
 }
 
 /// `"1day"`: a number of whole days.
@@ -121,6 +138,23 @@ mod tests {
         }
         for bad in ["", "infoo", "INFO", "renewd=debug", "info,debug", "info,renewd=loud", "info,[x]=debug"] {
             assert!(log_level(read(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sums_have_a_currency_each() {
+        let read_sums = |text: &str| {
+            sums(read(text))
+                .map(|sums| sums.into_iter().map(|(currency, minor)| (currency.to_string(), minor)).collect())
+        };
+        let won = || ("KRW".to_owned(), 50_000_000);
+        assert_eq!(read_sums(""), Ok(vec![]));
+        assert_eq!(read_sums("50000000 KRW"), Ok(vec![won()]));
+        assert_eq!(read_sums("50000000 KRW, 1 USD "), Ok(vec![won(), ("USD".to_owned(), 1)]));
+        for bad in
+            ["50000000", "KRW 5", "5 WON", "0 KRW", "-5 KRW", "5 KRW,", "5 KRW, 6 KRW", "5 KRW 6 USD", "5,000 KRW"]
+        {
+            assert!(read_sums(bad).is_err(), "{bad}");
         }
     }
 

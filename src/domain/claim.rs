@@ -63,8 +63,10 @@ pub struct ClaimFacts {
     /// Claims since the last settle: a row that kills the process must not be claimed for ever.
     pub unsettled_claims: u32,
     pub cancel_at_period_end: bool,
-    /// The subscription is `active` or `past_due` and still at `period_start`.
+    /// The subscription is still at `period_start`, and `active`, `past_due`, or, by a person's command, downgraded.
     pub period_is_next: bool,
+    /// A person's command to charge it stands: over its ladder, its lateness, its card's rest and the charging window.
+    pub commanded: bool,
     pub payer: Payer,
     /// All keys of the customer, the newest first, unusable ones included.
     pub keys: Vec<KeyFacts>,
@@ -140,14 +142,15 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
     if facts.cancel_at_period_end {
         return refuse(facts, Event::CancelSeen, None, with);
     }
-    if !with.policy.is_open_at(facts.now) {
+    let is_night = with.policy.is_quiet_at(facts.now);
+    if is_night || !(facts.commanded || with.policy.is_open_at(facts.now)) {
         return Ok(ClaimDecision::Skip);
     }
     if facts.unsettled_claims >= with.policy.claims_unsettled_max {
         let reason = format!("claimed {} times without an outcome: it may end the process", facts.unsettled_claims);
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
-    if is_never_tried(facts) && facts.period_start + with.policy.max_overdue < facts.now {
+    if is_never_tried(facts) && !facts.commanded && facts.period_start + with.policy.max_overdue < facts.now {
         return refuse(facts, Event::TooLate, None, with);
     }
     if !payment_id::is_well_formed(facts.payment_id.as_str()) {
@@ -183,8 +186,8 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
     }
     match key_turn::turn(key, facts.now, policy.zone) {
         KeyTurn::Busy => return Ok(ClaimDecision::Wait),
-        KeyTurn::Tomorrow => return rest_until_tomorrow(facts, with),
-        KeyTurn::Free => {}
+        KeyTurn::Tomorrow if !facts.commanded => return rest_until_tomorrow(facts, with),
+        KeyTurn::Tomorrow | KeyTurn::Free => {}
     }
     match Currency::parse(&facts.currency).and_then(|currency| Money::new(facts.amount, currency)) {
         Ok(amount) => Ok(ClaimDecision::Charge(Box::new(attempt(facts, key, channel_key, amount, with)))),

@@ -73,9 +73,11 @@ impl Told {
         }
         use EventKind as Kind;
         match self.known_kind() {
-            Some(Kind::GatewayUnauthorized | Kind::RestoreSuspected) => Severity::Critical,
+            Some(Kind::GatewayUnauthorized | Kind::RestoreSuspected | Kind::BrakeTripped) => Severity::Critical,
             Some(Kind::RunFailed | Kind::RenewalReview | Kind::PaymentUnknown) => Severity::Error,
-            Some(Kind::RenewalFailed | Kind::RenewalLapsed | Kind::ChargingPaused) | None => Severity::Warning,
+            Some(Kind::RenewalFailed | Kind::RenewalLapsed | Kind::ChargingPaused | Kind::BrakeOverridden) | None => {
+                Severity::Warning
+            }
             Some(_) => Severity::Info,
         }
     }
@@ -194,8 +196,10 @@ fn audience(event: &Told, routing: &Routing) -> Audience {
         }
         // Where another event says why, that one alerts.
         Kind::RunFailed => to(false, true, event.payload["told_by"].is_null(), false),
-        Kind::GatewayUnauthorized | Kind::RestoreSuspected | Kind::ChargingPaused => to(false, true, true, false),
-        Kind::ChargingResumed => to(false, true, false, false),
+        Kind::GatewayUnauthorized | Kind::RestoreSuspected | Kind::ChargingPaused | Kind::BrakeTripped => {
+            to(false, true, true, false)
+        }
+        Kind::ChargingResumed | Kind::BrakeOverridden => to(false, true, false, false),
         Kind::EventsReplayed | Kind::EventsDropped => to(false, false, false, false),
     }
 }

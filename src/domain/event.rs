@@ -48,6 +48,8 @@ kinds! {
     RestoreSuspected = "restore.suspected",
     ChargingPaused = "charging.paused",
     ChargingResumed = "charging.resumed",
+    BrakeTripped = "brake.tripped",
+    BrakeOverridden = "brake.overridden",
     GatewayUnauthorized = "gateway.unauthorized",
     EventsReplayed = "events.replayed",
     EventsDropped = "events.dropped",

@@ -106,6 +106,7 @@ pub fn claim_facts() -> ClaimFacts {
         unsettled_claims: 0,
         cancel_at_period_end: false,
         period_is_next: true,
+        commanded: false,
         payer: Payer::default(),
         keys: vec![KeyFacts {
             id: "bk_1".into(),

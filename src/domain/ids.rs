@@ -70,4 +70,6 @@ own_id! {
     EventId,
     /// A fact that somebody saw at the gateway outside a settle.
     ObservationId,
+    /// Something that a person did by hand.
+    ActionId,
 }

@@ -4,10 +4,14 @@
 //! no other party's wire format.
 
 pub mod access;
+pub mod action;
 pub mod answer;
 pub mod attempt;
+pub mod brakes;
+pub mod by_hand;
 pub mod charge;
 pub mod claim;
+pub mod coverage;
 pub mod date;
 pub mod decline;
 pub mod delivery;
@@ -21,6 +25,7 @@ pub mod late;
 pub mod look_ahead;
 pub mod look_ups;
 pub mod money;
+pub mod outlook;
 pub mod payment;
 pub mod payment_id;
 pub mod period;

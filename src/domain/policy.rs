@@ -58,7 +58,11 @@ impl Policy {
 
     /// Charges may start at this instant.
     pub fn is_open_at(&self, now: DateTime<Utc>) -> bool {
-        let time = self.zone.time_of(now);
-        self.window.contains(time) && !self.quiet.contains(time)
+        self.window.contains(self.zone.time_of(now)) && !self.is_quiet_at(now)
+    }
+
+    /// Nothing is sent at this instant, whoever says so.
+    pub fn is_quiet_at(&self, now: DateTime<Utc>) -> bool {
+        self.quiet.contains(self.zone.time_of(now))
     }
 }

@@ -34,15 +34,18 @@ pub enum RefundReason {
     Late,
     /// The customer cancelled when it was being charged already.
     CanceledDuringCharge,
+    /// A person said so.
+    ByHand,
 }
 
 impl RefundReason {
-    pub const ALL: [Self; 2] = [Self::Late, Self::CanceledDuringCharge];
+    pub const ALL: [Self; 3] = [Self::Late, Self::CanceledDuringCharge, Self::ByHand];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Late => "late",
             Self::CanceledDuringCharge => "canceled_during_charge",
+            Self::ByHand => "by_hand",
         }
     }
 
@@ -55,6 +58,7 @@ impl RefundReason {
         match self {
             Self::Late => "approved after its renewal had ended",
             Self::CanceledDuringCharge => "the subscription was cancelled while it was being charged",
+            Self::ByHand => "given back by hand",
         }
     }
 }
@@ -82,6 +86,10 @@ impl RefundState {
             Self::Failed => "failed",
         }
     }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Wanted, Self::Requested, Self::Done, Self::Failed].into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 /// A refund as it is decided.
@@ -90,12 +98,24 @@ pub struct NewRefund {
     pub payment_id: PaymentId,
     pub renewal_id: RenewalId,
     pub subscription_id: SubscriptionId,
-    /// Minor units: all that was taken.
+    /// Minor units: what is given back.
     pub amount: i64,
     pub currency: String,
     pub reason: RefundReason,
     /// Fixed for as long as the refund lives.
     pub idempotency_key: String,
+    /// Counts from 1 within the payment.
+    pub number: u32,
+    /// Tells a person's refunds of one payment apart; empty where a rule gives back.
+    pub reference: String,
+    /// What the gateway showed as given back when this was decided, in minor units.
+    pub back_before: i64,
+    /// What of the payment stays after this, in minor units.
+    pub left_after: i64,
+    /// What the gateway is told as the reason, where a person gave one.
+    pub told: Option<String>,
+    /// With this, no money of the renewal stays.
+    pub ends_renewal: bool,
 }
 
 impl NewRefund {
@@ -109,9 +129,41 @@ impl NewRefund {
             amount: renewal.amount.minor(),
             currency: renewal.amount.currency().code().to_owned(),
             reason,
-            idempotency_key: format!("{}-refund-1", renewal.payment_id),
+            idempotency_key: idempotency_key(&renewal.payment_id, 1),
+            number: 1,
+            reference: String::new(),
+            back_before: 0,
+            left_after: 0,
+            told: None,
+            ends_renewal: true,
         }
     }
+
+    /// As it is asked for the first time, of a renewal in `state`.
+    pub fn asked_first(&self, state: State, now: DateTime<Utc>) -> RefundFacts {
+        RefundFacts {
+            payment_id: self.payment_id.clone(),
+            renewal_id: self.renewal_id,
+            subscription_id: self.subscription_id.clone(),
+            amount: self.amount,
+            currency: self.currency.clone(),
+            reason: self.reason,
+            idempotency_key: self.idempotency_key.clone(),
+            number: self.number,
+            back_before: self.back_before,
+            left_after: self.left_after,
+            told: self.told.clone(),
+            ends_renewal: self.ends_renewal,
+            tries: 0,
+            wanted_at: now,
+            renewal_state: state,
+        }
+    }
+}
+
+/// Under which one refund of a payment is asked for, however often.
+pub fn idempotency_key(payment: &PaymentId, number: u32) -> String {
+    format!("{payment}-refund-{number}")
 }
 
 /// A refund that is to be asked for now.
@@ -125,16 +177,45 @@ pub struct RefundFacts {
     pub currency: String,
     pub reason: RefundReason,
     pub idempotency_key: String,
+    pub number: u32,
+    /// What was given back before, in minor units.
+    pub back_before: i64,
+    /// What of the payment stays after this, in minor units.
+    pub left_after: i64,
+    pub told: Option<String>,
+    pub ends_renewal: bool,
     /// Tries before this one.
     pub tries: u32,
     pub wanted_at: DateTime<Utc>,
     pub renewal_state: State,
 }
 
+impl RefundFacts {
+    /// All that is there goes back.
+    pub fn is_whole(&self) -> bool {
+        self.left_after == 0
+    }
+
+    /// What must still be there for this to go through: nobody else gave anything back since it was decided.
+    pub fn cancellable(&self) -> i64 {
+        self.amount.saturating_add(self.left_after)
+    }
+
+    /// What the gateway shows as given back once this is.
+    fn back_after(&self) -> i64 {
+        self.back_before.saturating_add(self.amount)
+    }
+
+    pub fn told_gateway(&self) -> &str {
+        self.told.as_deref().unwrap_or(self.reason.told_gateway())
+    }
+}
+
 /// What asking led to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefundChange {
     pub payment_id: PaymentId,
+    pub number: u32,
     pub renewal_id: RenewalId,
     pub to: RefundState,
     /// `None` once it is over.
@@ -164,28 +245,50 @@ pub fn decide(
     now: DateTime<Utc>,
     new_id: &dyn Fn() -> Uuid,
 ) -> RefundChange {
-    let shown = shown(facts, found);
-    if shown.is_none() {
-        return change(facts, RefundState::Done, "all of it is back".to_owned(), now, new_id);
-    }
-    let note = cut(&format!("{asked}; {}", shown.unwrap_or_default()));
+    let (shown, can_turn) = match shown(facts, found) {
+        Shown::Back => {
+            let note = if facts.is_whole() { "all of it is back" } else { "this part of it is back" };
+            return change(facts, RefundState::Done, note.to_owned(), now, new_id);
+        }
+        Shown::NotBack(shown) => (shown, true),
+        Shown::OtherSum(shown) => (shown, false),
+    };
+    let note = cut(&format!("{asked}; {shown}"));
     // What no look-up showed is not known, and is asked again however long it takes.
-    if now - facts.wanted_at >= GIVE_UP_AFTER && matches!(found, LookUp::Found(_)) {
-        return change(facts, RefundState::Failed, note, now, new_id);
-    }
-    change(facts, RefundState::Requested, note, now, new_id)
+    let is_too_long = now - facts.wanted_at >= GIVE_UP_AFTER && matches!(found, LookUp::Found(_));
+    let to = if is_too_long || !can_turn { RefundState::Failed } else { RefundState::Requested };
+    change(facts, to, note, now, new_id)
 }
 
-/// What the look-up shows instead of the whole amount given back; `None` where it is back.
-fn shown(facts: &RefundFacts, found: &LookUp) -> Option<String> {
+/// What a look-up shows of a refund.
+enum Shown {
+    Back,
+    /// Instead of what is asked for.
+    NotBack(String),
+    /// Somebody else gave back another sum: the gateway refuses this one for ever.
+    OtherSum(String),
+}
+
+fn shown(facts: &RefundFacts, found: &LookUp) -> Shown {
     let payment = match found {
         LookUp::Found(payment) if payment.id == facts.payment_id.as_str() => payment,
-        LookUp::Found(_) => return Some("the look-up answered with another payment".to_owned()),
-        LookUp::NotFound => return Some("the look-up does not find it".to_owned()),
-        LookUp::Unauthorized(why) | LookUp::Failed(why) => return Some(format!("the look-up failed: {why}")),
+        LookUp::Found(_) => return Shown::NotBack("the look-up answered with another payment".to_owned()),
+        LookUp::NotFound => return Shown::NotBack("the look-up does not find it".to_owned()),
+        LookUp::Unauthorized(why) | LookUp::Failed(why) => return Shown::NotBack(format!("the look-up failed: {why}")),
     };
-    let is_back = payment.status == PaymentStatus::Cancelled && payment.cancelled >= facts.amount;
-    (!is_back).then(|| format!("{} with {} given back", payment.status.as_str(), payment.cancelled))
+    let is_back = match (&payment.status, facts.is_whole()) {
+        (PaymentStatus::Cancelled, true) => payment.cancelled >= facts.back_after(),
+        (PaymentStatus::PartialCancelled, false) => payment.cancelled == facts.back_after(),
+        _ => false,
+    };
+    if is_back {
+        return Shown::Back;
+    }
+    let shown = format!("{} with {} given back", payment.status.as_str(), payment.cancelled);
+    if facts.reason == RefundReason::ByHand && payment.cancelled != facts.back_before {
+        return Shown::OtherSum(format!("{shown}, by somebody else since this was decided"));
+    }
+    Shown::NotBack(shown)
 }
 
 fn change(
@@ -196,19 +299,22 @@ fn change(
     new_id: &dyn Fn() -> Uuid,
 ) -> RefundChange {
     let (event, kind) = match to {
-        RefundState::Done => (Some(Event::Refunded), Some(EventKind::PaymentRefunded)),
+        RefundState::Done => (facts.ends_renewal.then_some(Event::Refunded), Some(EventKind::PaymentRefunded)),
         RefundState::Failed => (Some(Event::NeedsPerson), Some(EventKind::RenewalReview)),
         RefundState::Wanted | RefundState::Requested => (None, None),
     };
-    let days = GIVE_UP_AFTER.num_days();
-    let review_reason =
-        (to == RefundState::Failed).then(|| cut(&format!("not given back after {days} days of asking: {note}")));
+    let asked = match now - facts.wanted_at {
+        long if long >= GIVE_UP_AFTER => format!("not given back after {} days of asking", GIVE_UP_AFTER.num_days()),
+        _ => "not given back".to_owned(),
+    };
+    let review_reason = (to == RefundState::Failed).then(|| cut(&format!("{asked}: {note}")));
     // Where somebody moved the renewal meanwhile, what became of the money is told all the same.
     let step = event.and_then(|event| transition(facts.renewal_state, event).ok());
     let tell = |kind| self::event(facts, kind, review_reason.as_deref(), now, new_id);
     let again = AGAIN_AFTER[(facts.tries as usize).min(AGAIN_AFTER.len() - 1)];
     RefundChange {
         payment_id: facts.payment_id.clone(),
+        number: facts.number,
         renewal_id: facts.renewal_id,
         to,
         next_try_at: (to == RefundState::Requested).then(|| now + again),
@@ -219,7 +325,7 @@ fn change(
     }
 }
 
-/// Told once per payment: a renewal can have had several.
+/// Told once per refund: a renewal can have had several payments, and a payment several refunds.
 fn event(
     facts: &RefundFacts,
     kind: EventKind,
@@ -231,12 +337,14 @@ fn event(
         "amount": facts.amount,
         "currency": facts.currency,
         "payment_id": facts.payment_id,
+        "left": facts.left_after,
         "reason": facts.reason,
         "review_reason": review_reason,
     });
     let subject = (&facts.subscription_id, facts.renewal_id, None);
     let event = NewEvent::of_renewal(EventId(new_id()), kind, subject, payload, now);
-    NewEvent { dedupe: format!("{}:{}:refund", kind.as_str(), facts.payment_id), ..event }
+    let number = if facts.number == 1 { String::new() } else { format!(":{}", facts.number) };
+    NewEvent { dedupe: format!("{}:{}:refund{number}", kind.as_str(), facts.payment_id), ..event }
 }
 
 fn cut(text: &str) -> String {
@@ -251,18 +359,7 @@ mod tests {
 
     fn facts(tries: u32) -> RefundFacts {
         let new = NewRefund::of(&attempt(), RefundReason::Late);
-        RefundFacts {
-            payment_id: new.payment_id,
-            renewal_id: new.renewal_id,
-            subscription_id: new.subscription_id,
-            amount: new.amount,
-            currency: new.currency,
-            reason: new.reason,
-            idempotency_key: new.idempotency_key,
-            tries,
-            wanted_at: now(),
-            renewal_state: State::Canceled,
-        }
+        RefundFacts { tries, ..new.asked_first(State::Canceled, now()) }
     }
 
     fn back(status: PaymentStatus, cancelled: i64) -> LookUp {
@@ -339,6 +436,50 @@ mod tests {
         assert!(is_unwanted(&give_back, false, false), "downgraded, or moved on");
         assert!(!is_unwanted(&policy(), false, false), "as it was where nothing is given back");
         assert!(!is_unwanted(&give_back, false, true));
+    }
+
+    /// 10,000 of 55,000, after 5,000 went back before.
+    fn part() -> RefundFacts {
+        RefundFacts {
+            amount: 10_000,
+            reason: RefundReason::ByHand,
+            number: 2,
+            back_before: 5_000,
+            left_after: 40_000,
+            ends_renewal: false,
+            renewal_state: State::Paid,
+            ..facts(0)
+        }
+    }
+
+    #[test]
+    fn a_part_is_back_when_the_sum_says_so_and_leaves_the_renewal_paid() {
+        assert_eq!(part().cancellable(), 50_000);
+        let done = decided(&part(), &back(PaymentStatus::PartialCancelled, 15_000), TimeDelta::zero());
+        assert_eq!((done.to, done.renewal, done.number), (RefundState::Done, None, 2));
+        assert_eq!(
+            (done.events[0].dedupe.as_str(), &done.events[0].payload["left"]),
+            ("payment.refunded:rn00:refund:2", &40_000.into())
+        );
+        let waits = decided(&part(), &back(PaymentStatus::PartialCancelled, 5_000), TimeDelta::zero());
+        assert_eq!(waits.to, RefundState::Requested);
+    }
+
+    #[test]
+    fn another_sum_given_back_meanwhile_ends_a_persons_refund_at_once() {
+        for (status, cancelled) in [
+            (PaymentStatus::PartialCancelled, 6_000),
+            (PaymentStatus::PartialCancelled, 21_000),
+            (PaymentStatus::Cancelled, 55_000),
+        ] {
+            let failed = decided(&part(), &back(status, cancelled), TimeDelta::zero());
+            assert_eq!((failed.to, failed.next_try_at, failed.renewal), (RefundState::Failed, None, None));
+            assert!(failed.review_reason.unwrap().contains("somebody else"));
+            assert_eq!(failed.events[0].kind, EventKind::RenewalReview);
+        }
+        let whole = RefundFacts { amount: 50_000, left_after: 0, ends_renewal: true, ..part() };
+        let done = decided(&whole, &back(PaymentStatus::Cancelled, 55_000), TimeDelta::zero());
+        assert_eq!((done.to, done.renewal), (RefundState::Done, Some((State::Paid, State::Refunded))));
     }
 
     #[test]

@@ -117,10 +117,16 @@ pub enum Event {
     Refunded,
     /// A person's command: charge it, whatever its ladder says.
     RetryCommanded,
+    /// A person's answer to a review: the money is there, as a look-up verified.
+    ResolvedPaid,
+    /// A person's answer to a review: nothing was charged, and nothing more is tried.
+    ResolvedNotCharged,
+    /// The same, and the customer had cancelled.
+    ResolvedCanceled,
 }
 
 impl Event {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Claimed,
         Self::TakenOver,
         Self::GivenBack,
@@ -144,6 +150,9 @@ impl Event {
         Self::KeyRests,
         Self::Refunded,
         Self::RetryCommanded,
+        Self::ResolvedPaid,
+        Self::ResolvedNotCharged,
+        Self::ResolvedCanceled,
     ];
 }
 
@@ -232,6 +241,11 @@ pub fn transition(state: State, event: Event) -> Result<(State, Effects), Illega
             (Refunded, tells(&[EventKind::PaymentRefunded]))
         }
         (Due | Failed | Lapsed | Review, Event::RetryCommanded) => (Due, SILENT),
+
+        // An attempt that a review left open is closed by the person's answer; one that is closed stays as it is.
+        (Review, Event::ResolvedPaid) => (Paid, PAID),
+        (Review, Event::ResolvedNotCharged) => (Failed, tells(&[EventKind::RenewalFailed])),
+        (Review, Event::ResolvedCanceled) => (Canceled, tells(&[EventKind::RenewalCanceled])),
         _ => return Err(Illegal { state, event }),
     })
 }
@@ -255,7 +269,7 @@ mod tests {
     #[test]
     fn only_a_verified_payment_moves_a_period_or_ends_as_paid() {
         for (from, event, to, effects) in legal() {
-            let paid = event == Event::Paid;
+            let paid = matches!(event, Event::Paid | Event::ResolvedPaid);
             assert_eq!(effects.moves_period, paid, "{from:?} {event:?}");
             assert_eq!(to == State::Paid, paid, "{from:?} {event:?}");
         }
@@ -265,7 +279,14 @@ mod tests {
     fn nothing_but_a_person_leaves_paid_refunded_or_review() {
         for (from, event, to, _) in legal() {
             if from != to && matches!(from, State::Paid | State::Refunded | State::Review) {
-                assert!(matches!(event, Event::Refunded | Event::RetryCommanded), "{from:?} {event:?}");
+                let by_a_person = [
+                    Event::Refunded,
+                    Event::RetryCommanded,
+                    Event::ResolvedPaid,
+                    Event::ResolvedNotCharged,
+                    Event::ResolvedCanceled,
+                ];
+                assert!(by_a_person.contains(&event), "{from:?} {event:?}");
             }
         }
         assert!(transition(State::Paid, Event::RetryCommanded).is_err(), "a paid renewal is never charged again");
@@ -275,7 +296,8 @@ mod tests {
     fn an_attempt_is_closed_by_leaving_charging_except_into_unknown() {
         for (from, event, to, effects) in legal() {
             let leaves = from == State::Charging && to != State::Charging && to != State::Unknown;
-            assert_eq!(effects.attempt.is_some(), leaves, "{from:?} {event:?} {to:?}");
+            let resolved = event == Event::ResolvedPaid;
+            assert_eq!(effects.attempt.is_some(), leaves || resolved, "{from:?} {event:?} {to:?}");
         }
     }
 
@@ -299,7 +321,7 @@ mod tests {
     }
 
     /// Every transition there is: state, event, state.
-    const TABLE: [&str; 44] = [
+    const TABLE: [&str; 47] = [
         "due Claimed charging",
         "due Paid paid",
         "due PaidUnwanted canceled",
@@ -344,6 +366,9 @@ mod tests {
         "review NeedsPerson review",
         "review Refunded refunded",
         "review RetryCommanded due",
+        "review ResolvedPaid paid",
+        "review ResolvedNotCharged failed",
+        "review ResolvedCanceled canceled",
     ];
 
     #[test]

@@ -163,7 +163,8 @@ fn declined(
                 Outcome::AwaitNewKey => settled.waits_for_key = event == Event::DeclinedAwaitsKey,
                 Outcome::GiveUp(_) => {}
             }
-            settled.next_look_up_at = late_look_up(settled.state, at.now);
+            // An approval may come after the decline: nobody fails at the end of the grace without one more look.
+            settled.next_look_up_at = late_look_up(settled.state, at.now).or(Some(attempt.renewal.access_until));
         }))
     };
     let mut settled = record(event)?;

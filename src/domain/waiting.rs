@@ -34,6 +34,8 @@ pub struct WaitingFacts {
     /// Amount, currency and period could be read when it was planned.
     pub is_complete: bool,
     pub period_start: DateTime<Utc>,
+    /// A person's command to charge it stands.
+    pub commanded: bool,
 }
 
 /// Where the next attempt comes after the access, access lasts so long beyond it: until its answer is settled.
@@ -58,6 +60,7 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
         State::Due if facts.cancel_at_period_end => Some(Event::CancelSeen),
         State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
         State::Due if is_due_for_new_key(facts, policy, now) => Some(Event::KeyArrived),
+        State::Due if facts.commanded => None,
         State::Due if facts.never_tried && !facts.waits_for_key && facts.period_start + policy.max_overdue < now => {
             Some(Event::TooLate)
         }
@@ -115,7 +118,9 @@ fn change(
         from: facts.state,
         to,
         next_attempt_at,
-        next_look_up_at: late_look_up(to, now),
+        // What was declined is looked at once more before it fails, as when it was settled.
+        next_look_up_at: late_look_up(to, now)
+            .or((to == State::Due && facts.was_declined).then_some(facts.access_until)),
         waits_for_key: false,
         waited_for_key: facts.waits_for_key,
         access_until: next_attempt_at
@@ -156,6 +161,7 @@ mod tests {
             was_declined: true,
             is_complete: true,
             period_start: period_end(),
+            commanded: false,
         }
     }
 
@@ -211,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn a_declined_payment_keeps_its_last_look_when_a_key_arrives() {
+        let look_up = |facts: WaitingFacts| decide(&facts, &policy(), now(), &ids()).unwrap().unwrap().next_look_up_at;
+        let waiting = WaitingFacts { waits_for_key: true, ..waits() };
+        assert_eq!(look_up(waiting.clone()), Some(waits().access_until));
+        assert_eq!(look_up(WaitingFacts { was_declined: false, ..waiting }), None, "nothing that could turn up");
+    }
+
+    #[test]
     fn the_end_of_the_grace_is_the_end() {
         let over = waits().access_until;
         assert_eq!(decided(&waits(), over - TimeDelta::seconds(1)), None);
@@ -226,6 +240,16 @@ mod tests {
         assert_eq!(decided(&ours, waits().access_until), Some((State::Review, None)));
         let unread = WaitingFacts { state: State::Canceled, is_complete: false, ..waits() };
         assert_eq!(decided(&unread, now()), Some((State::Review, None)), "it has no amount to charge");
+    }
+
+    #[test]
+    fn a_persons_command_outlives_the_grace_and_the_lateness_but_no_cancellation() {
+        let commanded = WaitingFacts { commanded: true, ..waits() };
+        assert_eq!(decided(&commanded, waits().access_until), None);
+        let lapsed = WaitingFacts { never_tried: true, was_declined: false, ..commanded.clone() };
+        assert_eq!(decided(&lapsed, period_end() + TimeDelta::days(30)), None);
+        let canceled = WaitingFacts { cancel_at_period_end: true, ..commanded };
+        assert_eq!(decided(&canceled, now()), Some((State::Canceled, waits().next_attempt_at)));
     }
 
     #[test]

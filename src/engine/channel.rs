@@ -6,6 +6,7 @@ use super::charge::Outcome;
 use super::limits::Limits;
 use super::run::Run;
 use crate::domain::answer::Conclusion;
+use crate::domain::brakes::{self, Answers};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
 use crate::domain::decline::Reason;
@@ -24,6 +25,8 @@ struct Channel {
     refused: BTreeSet<CustomerId>,
     /// Customers in a row whose billing key the gateway did not know.
     keys_gone: BTreeSet<CustomerId>,
+    /// What it said to those who were never declined before.
+    answers: Answers,
 }
 
 /// What a channel must do.
@@ -40,14 +43,19 @@ impl Engine {
     pub(super) fn watch_channel(&self, run: &Run, attempt: &Attempt, outcome: &Outcome) {
         let Outcome::Learned(learned) = outcome else { return };
         let name = channel_name(attempt.channel_key.as_deref());
-        let trouble = run.channels(|channels| {
+        let (trouble, tripped) = run.channels(|channels| {
             let channel = channels.0.entry(name.to_owned()).or_default();
-            channel.learn(&attempt.renewal.customer_id, learned, &self.limits)
+            channel.count(attempt, learned);
+            let tripped = run.brakes.declines.and_then(|limit| brakes::declines(channel.answers, name, limit));
+            (channel.learn(&attempt.renewal.customer_id, learned, &self.limits), tripped)
         });
         match trouble {
             Some(Trouble::Open(why)) => run.open_circuit(name, &why),
             Some(Trouble::Stop(why)) => run.stop_channel(name, &why),
             None => {}
+        }
+        if let Some(tripped) = tripped {
+            run.trip_channel(name, tripped);
         }
     }
 }
@@ -72,6 +80,21 @@ fn is_unknown(learned: &Learned) -> bool {
 }
 
 impl Channel {
+    /// Counts what a first charge was answered. Our own contract is nobody's decline.
+    fn count(&mut self, attempt: &Attempt, learned: &Learned) {
+        if !attempt.renewal.declines.is_empty() {
+            return;
+        }
+        match learned {
+            Learned::Verdict(Verdict::Paid(_)) => self.answers.paid += 1,
+            Learned::Verdict(Verdict::Declined { decline, .. }) if !decline.stops_channel() => {
+                self.answers.declined += 1
+            }
+            Learned::Concluded(Conclusion::BillingKeyGone) => self.answers.declined += 1,
+            _ => {}
+        }
+    }
+
     /// What the channel must do, if anything.
     fn learn(&mut self, customer: &CustomerId, learned: &Learned, limits: &Limits) -> Option<Trouble> {
         if is_unknown(learned) {

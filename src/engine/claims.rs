@@ -6,7 +6,7 @@ use super::run::Run;
 use crate::domain::charge::Order;
 use crate::domain::claim::{self, Again, ClaimDecision, ClaimFacts, Claiming};
 use crate::domain::ids::RenewalId;
-use crate::store::{ClaimDecider, ClaimRequest, Claimed, StoreError};
+use crate::store::{ClaimDecider, ClaimRequest, Claimed, Committed, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,7 +55,7 @@ impl Engine {
         if run.is_stopping() || is_held {
             return Ok(None);
         }
-        let rows = run.reserve_charges(bound);
+        let rows = run.reserve_charges(self.within_brakes(run, bound).await?);
         if rows == 0 {
             return Ok(None);
         }
@@ -71,7 +71,7 @@ impl Engine {
         channel: &str,
         progress: &mut Progress,
     ) -> Result<Option<Batch>, StoreError> {
-        if run.reserve_charges(1) == 0 {
+        if run.reserve_charges(self.within_brakes(run, 1).await?) == 0 {
             return Ok(None);
         }
         while !progress.over && !run.is_stopping() {
@@ -97,6 +97,7 @@ impl Engine {
         let claimed = self.store.claim(&request, decide).await?;
         run.report.claimed(&claimed);
         run.wait_for_keys(&claimed.waiting);
+        run.count_claimed(claimed.attempts.iter().map(Committed::get));
         Ok(Batch { claimed, asked: rows, uptime })
     }
 

@@ -21,8 +21,15 @@ impl Engine {
         };
         let backlog = self.store.backlog().await;
         let finished_at = self.now(run);
-        let told_by = problem.as_ref().and(run.stops().told_by);
-        let report = run.report.finish(status, (problem.clone(), told_by), backlog.ok(), finished_at);
+        let told_by = match &ended {
+            Err(_) => run.stops().told_by,
+            Ok(()) => run.told_by(),
+        };
+        let mut report = run.report.finish(status, (problem.clone(), told_by), backlog.ok(), finished_at);
+        let covers = run.covers(&report);
+        if covers {
+            report.caught_up = run.book.caught_up();
+        }
         let figures = serde_json::to_value(&report).unwrap_or_default();
         let kind = if problem.is_some() { EventKind::RunFailed } else { EventKind::RunCompleted };
         let event = |kind: EventKind, payload: Value| NewEvent {
@@ -35,12 +42,21 @@ impl Engine {
             payload,
             created_at: finished_at,
         };
-        let mut events = vec![event(kind, figures.clone())];
+        let mut events = self.tell_tripped(run, &report.brakes);
+        events.push(event(kind, figures.clone()));
         if told_by == Some(EventKind::GatewayUnauthorized) {
             let payload = json!({ "reason": problem, "run_id": run.id, "left_due": report.left_due });
             events.push(event(EventKind::GatewayUnauthorized, payload));
         }
-        let closed = ClosedRun { id: run.id, status: status.to_owned(), figures, error: problem, finished_at, events };
+        let closed = ClosedRun {
+            id: run.id,
+            status: status.to_owned(),
+            figures,
+            error: problem,
+            finished_at,
+            events,
+            coverage: run.book.entries(run.id, &report, covers),
+        };
         // Why the steps failed is worth more to the reader than that the row could not be closed either.
         let written = self.store.close_run(&closed).await;
         ended?;
@@ -51,6 +67,14 @@ impl Engine {
 }
 
 impl Run {
+    /// The event that alerts in place of the run's own, where one says why.
+    fn told_by(&self) -> Option<EventKind> {
+        let stops = self.stops();
+        let held: Vec<&String> = stops.channels.union(&stops.open).collect();
+        let all_braked = !held.is_empty() && held.iter().all(|channel| self.report.is_braked(channel));
+        stops.told_by.or((stops.run.is_none() && all_braked).then_some(EventKind::BrakeTripped))
+    }
+
     /// Why the run could not do all its work, if it could not.
     fn problem(&self) -> Option<String> {
         let stops = self.stops();

@@ -1,19 +1,26 @@
-//! The kill switch, turned by a person: who, when and why stand in the database and among the events.
+//! The kill switch, turned by a person: who, when and why stand in the database with it, in one transaction.
 
+use crate::domain::action::{ActionKind, Hand, NewAction};
 use crate::domain::event::{EventKind, NewEvent};
-use crate::domain::ids::EventId;
+use crate::domain::ids::{ActionId, EventId};
+use crate::store::act::{Act, Doing};
 use crate::store::{Paused, Store, StoreError, Switch};
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// No new charge starts anywhere from now on; what is under way is settled. Answers how charging was paused before.
 ///
 /// # Errors
 /// [`StoreError`]; the switch is then as it was.
-pub async fn pause(store: &dyn Store, id: EventId, by: &str, reason: &str) -> Result<Option<Paused>, StoreError> {
+pub async fn pause(
+    store: &dyn Store,
+    new_id: &(dyn Fn() -> Uuid + Sync),
+    hand: &Hand,
+) -> Result<Option<Paused>, StoreError> {
     let (at, before) = (store.now().await?, store.switch().await?.paused);
-    let paused = Paused { at, by: by.to_owned(), reason: reason.to_owned() };
-    store.set_switch(&Switch { paused: Some(paused) }).await?;
-    store.tell(&[turned(id, EventKind::ChargingPaused, (by, reason), before.as_ref(), at)]).await?;
+    let paused = Paused { at, by: hand.actor.clone(), reason: hand.reason.clone().unwrap_or_default() };
+    store.act(&turn(Some(paused), before.as_ref(), new_id, hand, at)).await?;
     Ok(before)
 }
 
@@ -21,25 +28,55 @@ pub async fn pause(store: &dyn Store, id: EventId, by: &str, reason: &str) -> Re
 ///
 /// # Errors
 /// As [`pause`].
-pub async fn resume(store: &dyn Store, id: EventId, by: &str, reason: &str) -> Result<Option<Paused>, StoreError> {
+pub async fn resume(
+    store: &dyn Store,
+    new_id: &(dyn Fn() -> Uuid + Sync),
+    hand: &Hand,
+) -> Result<Option<Paused>, StoreError> {
     let (at, before) = (store.now().await?, store.switch().await?.paused);
-    if before.is_none() {
-        return Ok(None);
+    if before.is_some() {
+        store.act(&turn(None, before.as_ref(), new_id, hand, at)).await?;
     }
-    // Told first: a switch that is turned on again by nobody is worse than an event too many.
-    store.tell(&[turned(id, EventKind::ChargingResumed, (by, reason), before.as_ref(), at)]).await?;
-    store.set_switch(&Switch { paused: None }).await?;
     Ok(before)
 }
 
-fn turned(
-    id: EventId,
-    kind: EventKind,
-    (by, reason): (&str, &str),
+/// Records what somebody did by hand where the doing itself is a run's, or many transactions.
+///
+/// # Errors
+/// [`StoreError`]; it is not done then either.
+pub async fn note(
+    store: &dyn Store,
+    id: ActionId,
+    kind: ActionKind,
+    hand: &Hand,
+    details: Value,
+) -> Result<(), StoreError> {
+    let action = NewAction::new(id, kind, hand, store.now().await?).with(details);
+    store.act(&Act { action, doing: Doing::Note, events: Vec::new() }).await.map(|_| ())
+}
+
+fn turn(
+    paused: Option<Paused>,
     before: Option<&Paused>,
-    at: chrono::DateTime<chrono::Utc>,
-) -> NewEvent {
+    new_id: &dyn Fn() -> Uuid,
+    hand: &Hand,
+    at: DateTime<Utc>,
+) -> Act {
+    let (action, event) = match paused {
+        Some(_) => (ActionKind::Pause, EventKind::ChargingPaused),
+        None => (ActionKind::Resume, EventKind::ChargingResumed),
+    };
     let before = before.map(|paused| json!({ "by": paused.by, "at": paused.at, "reason": paused.reason }));
+    let details = json!({ "paused_before": before });
+    let told = json!({ "by": hand.actor, "reason": hand.reason, "paused_before": before });
+    Act {
+        action: NewAction::new(ActionId(new_id()), action, hand, at).with(details),
+        doing: Doing::Turn(Switch { paused }),
+        events: vec![turned(EventId(new_id()), event, told, at)],
+    }
+}
+
+fn turned(id: EventId, kind: EventKind, payload: Value, at: DateTime<Utc>) -> NewEvent {
     NewEvent {
         id,
         kind,
@@ -47,7 +84,7 @@ fn turned(
         renewal_id: None,
         attempt_id: None,
         dedupe: format!("{}:{id}", kind.as_str()),
-        payload: json!({ "by": by, "reason": reason, "paused_before": before }),
+        payload,
         created_at: at,
     }
 }

@@ -1,5 +1,6 @@
 //! The bounds of a run: every queue, batch, wait and repeat has one.
 
+use crate::domain::brakes::BrakeLimits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Limits {
     /// Distinct customers refused for our contract before their channel stops.
     pub contract_refusals_max: usize,
     pub clock_skew_max: Duration,
+    /// Where a run holds itself.
+    pub brakes: BrakeLimits,
 }
 
 /// Bounds of one channel.
@@ -63,6 +66,7 @@ impl Default for Limits {
             keys_gone_in_a_row: 20,
             contract_refusals_max: 3,
             clock_skew_max: Duration::from_secs(300),
+            brakes: BrakeLimits::default(),
         }
     }
 }

@@ -6,14 +6,18 @@
 
 mod access;
 mod backoff;
+mod brakes;
+pub mod by_hand;
 mod channel;
 mod charge;
 mod circuit;
 mod claims;
 mod close;
 pub mod control;
+pub mod coverage;
 pub mod deliver;
 mod drain;
+pub mod explain;
 pub mod import;
 mod late;
 pub mod limits;

@@ -12,9 +12,11 @@ impl Engine {
     pub(super) async fn plan(&self, run: &Run) -> Result<(), RunError> {
         self.plan_waiting(run).await?;
         match run.scope {
-            Scope::Whole => self.plan_due(run).await,
-            Scope::Planned => Ok(()),
+            Scope::Whole => self.plan_due(run).await?,
+            Scope::Planned => {}
         }
+        run.book.tell_lapsed(run.id);
+        Ok(())
     }
 
     async fn plan_waiting(&self, run: &Run) -> Result<(), RunError> {
@@ -48,8 +50,9 @@ impl Engine {
             let decided = self.decide_page(run, &facts);
             let renewals: Vec<PlannedRenewal> = decided.iter().map(|(_, planned)| planned.clone()).collect();
             let new: HashSet<_> = self.store.record_plan(run.id, &renewals).await?.into_iter().collect();
-            for (disposition, _) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
+            for (disposition, planned) in decided.iter().filter(|(_, planned)| new.contains(&planned.id)) {
                 run.report.planned(*disposition);
+                self.count_planned(run, *disposition, planned);
             }
         }
     }

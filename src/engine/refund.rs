@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// `None` where the run ended or our credentials were refused: nothing is known of this refund, and nothing counts.
-    async fn refund_one(&self, run: &Run, facts: &RefundFacts) -> Option<RefundChange> {
+    pub(super) async fn refund_one(&self, run: &Run, facts: &RefundFacts) -> Option<RefundChange> {
         if run.is_stopping() {
             return None;
         }
@@ -50,7 +50,12 @@ impl Engine {
         Some(refund::decide(facts, &words(&said), &found, self.now(run), &|| self.new_id()))
     }
 
-    async fn record_refunds(&self, run: &Run, facts: &[RefundFacts], changes: &[RefundChange]) -> Result<(), RunError> {
+    pub(super) async fn record_refunds(
+        &self,
+        run: &Run,
+        facts: &[RefundFacts],
+        changes: &[RefundChange],
+    ) -> Result<(), RunError> {
         let written = self.store.record_refunds(changes).await?;
         let known: BTreeMap<_, _> = facts.iter().map(|facts| (&facts.payment_id, facts)).collect();
         for change in changes.iter().filter(|change| written.contains(&change.payment_id)) {
@@ -78,13 +83,15 @@ impl Engine {
     }
 }
 
-/// All of it, and only while all of it is there: whoever gave back a part decides about the rest.
+/// Only while all of it is there that was there when it was decided: whoever gave back a part since decides about the
+/// rest, and a repeat gives back no more.
 fn cancellation(facts: &RefundFacts) -> Cancellation {
+    let is_all = facts.is_whole() && facts.back_before == 0;
     Cancellation {
         payment_id: facts.payment_id.clone(),
-        amount: None,
-        cancellable: Some(facts.amount),
-        reason: facts.reason.told_gateway().to_owned(),
+        amount: (!is_all).then_some(facts.amount),
+        cancellable: Some(facts.cancellable()),
+        reason: facts.told_gateway().to_owned(),
         idempotency_key: facts.idempotency_key.clone(),
     }
 }

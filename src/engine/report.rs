@@ -1,7 +1,9 @@
 //! A run's figures: gathered as its steps commit, shown the same way by the table, the JSON, the run's row and its event.
 
+use super::coverage::CaughtUp;
 use super::unresolved::{Held, Unresolved};
 use crate::domain::access::AccessChange;
+use crate::domain::brakes::{Override, Tripped};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::RenewalChange;
 use crate::domain::date::Zone;
@@ -27,6 +29,8 @@ pub struct RunReport {
     pub zone: String,
     /// `completed`, `failed`, `interrupted`.
     pub status: String,
+    /// Renewals that this run planned to be charged.
+    pub planned: u64,
     /// Renewals that were to be charged: those taken up, and those that were left due.
     pub due: u64,
     pub paid: u64,
@@ -61,6 +65,12 @@ pub struct RunReport {
     pub left_due: u64,
     /// What the gateway took since the last run was compared with the database before anything was charged.
     pub compared: bool,
+    /// Brakes that held charging, and why.
+    pub brakes: Vec<Tripped>,
+    /// Brakes that a person had let go, and why.
+    pub let_go: Option<Override>,
+    /// Business dates without a run of their own that this one took up.
+    pub caught_up: Vec<CaughtUp>,
     /// The kill switch was on.
     pub paused: bool,
     /// Why the run could not do all its work.
@@ -136,13 +146,14 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn of(run: &NewRun, zone: Zone) -> Self {
+    pub fn of(run: &NewRun, zone: Zone, let_go: Option<Override>) -> Self {
         let figures = RunReport {
             run_id: run.id.to_string(),
             trigger: run.trigger.clone(),
             business_date: run.business_date,
             zone: run.zone.clone(),
             started_at: run.started_at,
+            let_go,
             ..RunReport::default()
         };
         Self { figures: Mutex::new(figures), held: Mutex::default(), zone }
@@ -151,7 +162,7 @@ impl Report {
     pub fn planned(&self, disposition: Disposition) {
         let mut report = self.lock();
         match disposition {
-            Disposition::Renew => {}
+            Disposition::Renew => report.planned += 1,
             Disposition::Cancel => report.canceled += 1,
             Disposition::Lapse => report.lapsed += 1,
             Disposition::NoKey => report.no_billing_key += 1,
@@ -265,6 +276,25 @@ impl Report {
 
     pub fn channel_stopped(&self, channel: &str, why: &str) {
         self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
+    }
+
+    /// A brake holds all charging, or a channel; told once, however many answers say so.
+    pub fn tripped(&self, tripped: Tripped) {
+        let mut report = self.lock();
+        let is_known = |known: &Tripped| (known.brake, &known.channel) == (tripped.brake, &tripped.channel);
+        // Two currencies are one brake and two reasons.
+        let is_known = report
+            .brakes
+            .iter()
+            .any(|known| is_known(known) && (tripped.channel.is_some() || known.why == tripped.why));
+        if !is_known {
+            report.brakes.push(tripped);
+        }
+    }
+
+    /// A brake holds this channel.
+    pub fn is_braked(&self, channel: &str) -> bool {
+        self.lock().brakes.iter().any(|tripped| tripped.channel.as_deref() == Some(channel))
     }
 
     /// It charges again.

@@ -12,6 +12,7 @@ use super::reconcile::listing::{LISTED_MAX, PAGE_SIZE};
 use super::reconcile::report::ReconcileReport;
 use super::run::Run;
 use super::{Engine, RunError};
+use crate::domain::brakes::{Brake, Tripped};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::domain::payment::Payment;
@@ -45,14 +46,29 @@ pub(super) const BY: &str = "renewd";
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
 
-/// Why a run charges nobody that could not ask the gateway what it took.
-pub(super) fn not_compared(why: &GatewayError) -> String {
-    format!(
-        "the gateway could not list its payments ({why}), so nobody knows whether this database forgot any, as one that is put back from a backup does: nothing was charged, and the next run asks again"
-    )
+impl Run {
+    /// A run that could not ask the gateway what it took charges nobody.
+    pub(super) fn trip_comparison(&self, why: &GatewayError) {
+        let why = format!(
+            "the gateway could not list its payments ({why}), so nobody knows whether this database forgot any, as one that is put back from a backup does: nothing was charged, and the next run asks again"
+        );
+        self.report.tripped(Tripped::of_all(Brake::Comparison, why.clone()));
+        self.stop_told_by(Some(EventKind::BrakeTripped), why);
+    }
 }
 
 impl Engine {
+    /// Compares, unless a person has let the comparison go: then the next run compares from where the last one did.
+    pub(super) async fn compare_unless_let_go(&self, run: &Run) -> Result<(), RunError> {
+        match self.compare_with_gateway(run).await {
+            Err(RunError::Gateway(why)) if run.is_let_go(Brake::Comparison) => {
+                tracing::error!(run.id = %run.id, "not compared with the gateway ({why}), and let go by a person");
+                Ok(())
+            }
+            compared => compared,
+        }
+    }
+
     /// One listing of what the gateway made since the last run. Holds all charging if this database has forgotten any of it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //!    took? Two runs at once are fine: they share the work.
 //! 2. **Resolve** what an earlier process left open, before anything new; and look once more at what ended.
 //! 3. **Plan**: every due subscription gets exactly one renewal.
+//!    Then the **brakes**: more than one run may do is looked at by a person first.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
 //!    only a look-up decides; a period moves only with a verified payment.
 //!    A channel that stopped answering is left to the end, and tried again by one charge a minute.
@@ -12,10 +13,12 @@
 //! 7. **Close** with the figures.
 
 use super::channel::Channels;
+use super::coverage::Book;
 use super::pace::Paces;
+use super::reconcile::report::ReconcileReport;
 use super::report::{Report, RunReport};
-use super::restore::not_compared;
 use super::{Engine, RunError};
+use crate::domain::brakes::{BrakeLimits, Charges, Override};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
 use crate::shutdown::Shutdown;
@@ -39,6 +42,8 @@ pub struct RunRequest {
     pub only: Vec<SubscriptionId>,
     /// At most this many charges.
     pub charges_max: Option<u64>,
+    /// Brakes that a person has let go.
+    pub let_go: Option<Override>,
     /// How much of the work.
     pub scope: Scope,
 }
@@ -64,6 +69,11 @@ pub(super) struct Run {
     /// The database may have been put back from a backup: what it says of cancellations may be old.
     suspects_restore: AtomicBool,
     pub report: Report,
+    /// The dates before this one.
+    pub book: Book,
+    /// Those that are not let go.
+    pub brakes: BrakeLimits,
+    pub let_go: Option<Override>,
     pub paces: Paces,
     pub shutdown: Shutdown,
     /// The database's time when the run started, and our uptime then.
@@ -74,6 +84,8 @@ pub(super) struct Run {
     charges_left: Mutex<Option<u64>>,
     /// Renewals that wait until their billing key is back from another one's charge.
     waiting: Mutex<BTreeSet<RenewalId>>,
+    /// Charges that were claimed and not given back.
+    made: Mutex<Charges>,
     stops: Mutex<Stops>,
     channels: Mutex<Channels>,
     /// Ends the waits of claims that are not sent yet.
@@ -107,14 +119,17 @@ impl Engine {
 
     async fn steps(&self, run: &mut Run) -> Result<(), RunError> {
         self.probe(run).await?;
-        let compared = self.compare_with_gateway(run).await;
+        self.tell_override(run).await?;
+        let compared = self.compare_unless_let_go(run).await;
         // Not compared: this database may have forgotten who cancelled. Nothing is sent, but what was sent is looked up.
         run.looks_only = compared.is_err();
         self.resolve(run).await?;
         self.sweep_late(run).await?;
+        let now = self.now(run);
+        self.place_seen(run, &mut ReconcileReport::new(run, (now, now), now)).await?;
         match compared {
             // Charging stops; what needs no charge goes on.
-            Err(RunError::Gateway(why)) => run.stop(not_compared(&why)),
+            Err(RunError::Gateway(why)) => run.trip_comparison(&why),
             compared => compared?,
         }
         self.refund(run).await?;
@@ -122,6 +137,7 @@ impl Engine {
             return Ok(());
         }
         self.plan(run).await?;
+        self.hold_by_brakes(run).await?;
         self.drain(run).await?;
         self.refund(run).await?;
         self.update_access(run).await?;
@@ -143,6 +159,9 @@ impl Engine {
             actor: request.actor.clone(),
             started_at: now,
         };
+        let book = self.book(row.business_date).await?;
+        let let_go = request.let_go.clone();
+        let brakes = &self.limits.brakes;
         let run = Run {
             id: row.id,
             business_date: row.business_date,
@@ -153,10 +172,14 @@ impl Engine {
             claiming: tokio::sync::Mutex::default(),
             charges_left: Mutex::new(request.charges_max),
             paces: Paces::new(&self.limits),
-            report: Report::of(&row, zone),
+            report: Report::of(&row, zone, let_go.clone()),
+            book,
+            brakes: let_go.as_ref().map_or_else(|| brakes.clone(), |let_go| brakes.without(&let_go.brakes)),
+            let_go,
             shutdown: shutdown.clone(),
             started: (now, self.clock.uptime()),
             waiting: Mutex::default(),
+            made: Mutex::default(),
             stops: Mutex::default(),
             channels: Mutex::default(),
             halted: CancellationToken::new(),
@@ -288,6 +311,15 @@ impl Run {
     /// The renewals that waited for their billing keys until now.
     pub fn take_waiting(&self) -> BTreeSet<RenewalId> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many charges the run may still claim; `None` for as many as are due.
+    pub fn charges_left(&self) -> Option<u64> {
+        *self.charges_left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn made<T>(&self, look: impl FnOnce(&mut Charges) -> T) -> T {
+        look(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes up to `wanted` of the charges that the run may still make.

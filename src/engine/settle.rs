@@ -84,6 +84,8 @@ impl Engine {
             run.report.given_back(given.len() as u64);
             // What was never sent is no charge.
             run.release_charges(u32::try_from(given.len()).unwrap_or(u32::MAX));
+            let given = batch.iter().filter(|finished| matches!(finished.outcome, Outcome::GivenBack { .. }));
+            run.count_given_back(given.map(|finished| finished.attempt.get()));
         }
         // Durable now: their places are free.
         for finished in batch {

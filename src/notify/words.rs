@@ -49,6 +49,16 @@ fn of_one(event: &Told) -> Words {
             Some("nothing new is charged anywhere until it is resumed"),
             Some("renewd resume --reason \"…\"".to_owned()),
         ),
+        Some(EventKind::BrakeTripped) => {
+            let (brake, channel) = (said(payload, "brake"), said(payload, "channel"));
+            let held = if channel.is_empty() { "charging" } else { &channel };
+            (
+                format!("brake {brake} holds {held}"),
+                Some("what is due stays due; look at it, and go on with --override-brake if it is right as it is"),
+                Some(said(payload, "next")).filter(|next| !next.is_empty()),
+            )
+        }
+        Some(EventKind::BrakeOverridden) => (format!("{} lets brakes go for a run", said(payload, "by")), None, None),
         Some(EventKind::ChargingResumed) => (format!("charging was resumed by {}", said(payload, "by")), None, None),
         Some(EventKind::PaymentUnknown) => (
             format!("money at the gateway that is nobody's here: {}", said(payload, "payment_id")),
@@ -224,6 +234,16 @@ mod tests {
             ("sub_1 needs a person", vec!["55,000 KRW".to_owned(), "x".to_owned()])
         );
         assert_eq!(words.command.as_deref(), Some("renewd show sub_1"));
+    }
+
+    #[test]
+    fn a_brake_says_what_it_holds_and_where_to_look() {
+        let all = json!({"brake": "growth", "channel": null, "reason": "9 are due", "next": "renewd run --dry-run"});
+        let said = words(&told("brake.tripped", all));
+        assert_eq!((said.title.as_str(), said.lines), ("brake growth holds charging", vec!["9 are due".to_owned()]));
+        assert_eq!(said.command.as_deref(), Some("renewd run --dry-run"));
+        let one = words(&told("brake.tripped", json!({"brake": "declines", "channel": "channel-1"})));
+        assert_eq!(one.title, "brake declines holds channel-1");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What does not live here: no decision. A store reads facts, and records what the domain decided; its SQL may refuse
 //! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
 
+pub mod act;
 pub mod memory;
 pub mod outbox;
 pub mod postgres;
@@ -14,10 +15,11 @@ pub mod sqlite;
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::{ClaimDecision, ClaimFacts, RenewalChange};
+use crate::domain::coverage::Entry;
 use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
@@ -139,6 +141,8 @@ pub struct ClosedRun {
     pub error: Option<String>,
     pub finished_at: DateTime<Utc>,
     pub events: Vec<NewEvent>,
+    /// For the coverage ledger: one a business date. An entry that is there stays as it is.
+    pub coverage: Vec<Entry>,
 }
 
 /// One keyset page of due subscriptions: `(current_period_end, id)` greater than `after`.
@@ -343,6 +347,10 @@ pub trait Store: Send + Sync {
 
     async fn record_late(&self, changes: &[LateChange]) -> Result<(), StoreError>;
 
+    /// Payment ids that were observed under this name (`seen_by`) and whose money is not recorded since, the longest
+    /// waiting first.
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError>;
+
     /// Refunds that are to be asked for now, the longest waiting first.
     async fn refund_facts(&self, rows_max: u32) -> Result<Vec<RefundFacts>, StoreError>;
 
@@ -406,11 +414,38 @@ pub trait Store: Send + Sync {
     /// Codes that were declined since then and that the tables did not know, the most frequent first.
     async fn unseen_codes(&self, since: DateTime<Utc>, rows_max: u32) -> Result<Vec<read::UnseenCode>, StoreError>;
 
-    /// Renewals that could be claimed now, in order of id: what a run would take up beside what it plans.
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<read::ClaimableRow>, StoreError>;
+    /// Renewals that are open, and those that a change of mind may open again, in order of id: what a run would find beside
+    /// what it plans.
+    async fn open_renewals(
+        &self,
+        after: Option<RenewalId>,
+        rows_max: u32,
+    ) -> Result<Vec<read::OpenRenewalRow>, StoreError>;
+
+    /// On which channels these customers would be charged; whoever has no usable billing key is not among the answers.
+    async fn channels_of(&self, customers: &[CustomerId]) -> Result<Vec<read::KeyChannel>, StoreError>;
+
+    /// What could be claimed now, by currency: only of these subscriptions, where given.
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<read::DueSum>, StoreError>;
+
+    /// The coverage ledger from a business date on.
+    async fn coverage(&self, from: NaiveDate) -> Result<read::Coverage, StoreError>;
 
     /// How many renewals could be claimed now, and what the rest waits for.
     async fn backlog(&self) -> Result<read::Backlog, StoreError>;
+
+    /// Does one thing by hand, with the record of who and why, in one transaction: all of it, or nothing where the renewal
+    /// is no longer as the person saw it (`false`).
+    async fn act(&self, act: &act::Act) -> Result<bool, StoreError>;
+
+    /// What people did by hand last, the newest first.
+    async fn actions(&self, rows_max: u32) -> Result<Vec<read::ActionRow>, StoreError>;
+
+    /// All payment ids that a renewal has or had, each with the last attempt made under it.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] where an attempt of it cannot be read.
+    async fn case_facts(&self, renewal: RenewalId) -> Result<Vec<LateFacts>, StoreError>;
 
     /// The latest runs, the newest first.
     async fn runs(&self, rows_max: u32) -> Result<Vec<read::RunRow>, StoreError>;

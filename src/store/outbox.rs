@@ -3,6 +3,7 @@
 //! An event is in the outbox from the transaction that wrote it until it is handed to the sinks; from then on there is
 //! one delivery for each sink. A claim of a delivery is its lease as well: whoever's time is up may record nothing.
 
+use crate::domain::action::NewAction;
 use crate::domain::delivery::{NewDelivery, SinkName, Told};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::{EventId, SubscriptionId};
@@ -63,6 +64,8 @@ pub struct ManualChange {
     pub reason: String,
     /// Who, why, when and what: told with the change, if anything changes.
     pub action: NewEvent,
+    /// The same, as a row of `actions`: written with the change, if anything changes.
+    pub recorded: NewAction,
 }
 
 /// Which deliveries are shown.

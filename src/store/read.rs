@@ -1,5 +1,6 @@
 //! What people are shown: rows read for `status` and `show`. No billing key is ever among them.
 
+use crate::domain::coverage::{Day, Ledger};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
@@ -62,15 +63,85 @@ pub struct Health {
     pub closed_tables: String,
 }
 
-/// A renewal that could be claimed now.
+/// A renewal that is not over, or that its customer's change of mind may open again.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
-pub struct ClaimableRow {
+pub struct OpenRenewalRow {
     pub id: String,
     pub subscription_id: String,
+    pub customer_id: String,
     pub plan_id: String,
+    pub period_start: DateTime<Utc>,
+    pub period_end: Option<DateTime<Utc>>,
     pub amount: Option<i64>,
     pub currency: Option<String>,
+    pub state: String,
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub waits_for_key: bool,
+    pub attempt_count: i64,
     pub cancel_at_period_end: bool,
+    /// The subscription is `active` or `past_due` and still at the renewal's period start.
+    pub period_is_next: bool,
+}
+
+/// What could be claimed now, in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct DueSum {
+    pub currency: String,
+    pub renewals: i64,
+    /// Those among them that were never tried.
+    pub first: i64,
+    /// In minor units.
+    pub minor: i64,
+}
+
+/// On which channel a customer would be charged: that of the newest usable billing key.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeyChannel {
+    pub customer_id: String,
+    /// `None`: the key names no channel.
+    pub channel_key: Option<String>,
+}
+
+/// One business date of the coverage ledger, over all its runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct CoverageDay {
+    pub business_date: NaiveDate,
+    /// A run did all its work for it.
+    pub covered: bool,
+    /// The first run that did.
+    pub covered_by: Option<String>,
+    pub runs: i64,
+    /// Renewals that were planned to be charged.
+    pub planned: i64,
+    pub paid: i64,
+    pub declined: i64,
+    pub failed: i64,
+    pub canceled: i64,
+    pub lapsed: i64,
+    pub no_billing_key: i64,
+    pub unknown: i64,
+    pub review: i64,
+}
+
+/// The coverage ledger from some date on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The first date that was ever covered, however long ago.
+    pub first_covered: Option<NaiveDate>,
+    /// In order of their dates; those without a run are not there.
+    pub days: Vec<CoverageDay>,
+}
+
+impl Coverage {
+    /// As decisions read it.
+    pub fn ledger(&self) -> Ledger {
+        let day = |row: &CoverageDay| Day {
+            business_date: row.business_date,
+            covered: row.covered,
+            planned: u64::try_from(row.planned).unwrap_or(0),
+        };
+        Ledger::new(self.first_covered, self.days.iter().map(day))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
@@ -149,7 +220,7 @@ pub struct PaymentRow {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// Money that renewd gives back by itself.
+/// Money that is given back.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
 pub struct RefundRow {
     pub payment_id: String,
@@ -164,6 +235,41 @@ pub struct RefundRow {
     /// What the gateway said last.
     pub note: Option<String>,
     pub wanted_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    /// Counts from 1 within the payment.
+    pub number: i64,
+    /// Tells a person's refunds of one payment apart.
+    pub reference: String,
+    /// What of the payment stays after it, in minor units.
+    pub left_after: i64,
+}
+
+/// What somebody did by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct ActionRow {
+    pub id: String,
+    pub kind: String,
+    pub actor: String,
+    pub reason: Option<String>,
+    pub evidence: Option<String>,
+    pub subscription_id: Option<String>,
+    pub renewal_id: Option<String>,
+    pub payment_id: Option<String>,
+    pub run_id: Option<String>,
+    #[sqlx(json)]
+    pub details: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The row of a billing key, without the key.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct KeyRow {
+    pub id: String,
+    pub channel_key: Option<String>,
+    pub pg_provider: Option<String>,
+    pub state: String,
+    pub unusable_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
@@ -199,4 +305,8 @@ pub struct Timeline {
     pub payments: Vec<PaymentRow>,
     pub refunds: Vec<RefundRow>,
     pub events: Vec<EventRow>,
+    /// What people did by hand.
+    pub actions: Vec<ActionRow>,
+    /// The customer's billing keys, the newest first.
+    pub keys: Vec<KeyRow>,
 }

@@ -1,7 +1,7 @@
 //! The auditor audited: books that were tampered with, one promise at a time, do not pass. No engine and no world.
 
 use super::auditor::{Auditor, Violation};
-use super::facts::{Charge, Decline, Facts, Payer, Payment, Renewal, Subscription, Told, Truth};
+use super::facts::{Charge, Decline, Facts, Payer, Payment, Renewal, Subscription, Told, Truth, Unplaced};
 use super::time::{DAY, HOUR};
 
 const AMOUNT: i64 = 9_900;
@@ -24,6 +24,7 @@ impl Books {
             renewals: vec![renewal("paid", "paid"), Renewal { decline_count: 1, ..renewal("broke", "failed") }],
             subscriptions: vec![subscription("paid", end), subscription("broke", FIRST_END)],
             payments: vec![payment("paid")],
+            unplaced: Vec::new(),
             declines: vec![told("broke", "attempt")],
         };
         let declines = vec![Decline { purpose: Some(("broke".to_owned(), FIRST_END)) }];
@@ -273,6 +274,26 @@ fn what_may_be_is_not_told() {
         tamper(&mut books);
         assert_eq!(books.look(), [], "{what}");
     }
+}
+
+#[test]
+fn money_that_waits_behind_a_review_must_be_kept_and_shown() {
+    let tamper = |period_start, state: &str, unplaced: &[Unplaced]| {
+        let mut books = Books::honest();
+        let next = FIRST_END + 30 * DAY;
+        let purpose = Some(("broke".to_owned(), next));
+        books.truth.charges.push(Charge { payment_id: "next".to_owned(), at: next, purpose, ..charge("broke") });
+        books.facts.renewals[1] = Renewal { period_start, decline_count: 1, ..renewal("broke", state) };
+        books.facts.unplaced = unplaced.to_vec();
+        let found = books.look_at_the_end();
+        found.into_iter().any(|violation| violation.promise == "everything recorded")
+    };
+    let seen = |amount| [Unplaced { payment_id: "next".to_owned(), amount: Some(amount) }];
+    assert!(!tamper(FIRST_END, "review", &seen(AMOUNT)), "a person places it with the period before it");
+    assert!(tamper(FIRST_END, "failed", &seen(AMOUNT)), "nothing is before a person");
+    assert!(tamper(FIRST_END + 60 * DAY, "review", &seen(AMOUNT)), "a later period holds up nothing");
+    assert!(tamper(FIRST_END, "review", &seen(1)), "another sum was kept");
+    assert!(tamper(FIRST_END, "review", &[]), "nobody was told");
 }
 
 /// An auditor that asked the engine would repeat its errors.

@@ -1,7 +1,7 @@
 //! The databases that a simulated world can live on, as the API service, the auditor and operations meet them.
 
 use super::bugs::Bug;
-use super::facts::{Facts, Payment, Renewal, Subscription, Told};
+use super::facts::{Facts, Payment, Renewal, Subscription, Told, Unplaced};
 use super::time::MachineClock;
 use crate::support::sqlite::SqliteFile;
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use renewd::store::memory::{Copy, Guard, MemoryStore};
 use renewd::store::sql::{Database as Connections, SqlStore};
 use renewd::store::{Store, sqlite};
 use sqlx::{AssertSqlSafe, SqlitePool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The note of an attempt that was lost with the database's commits, and that the gateway still knew.
@@ -104,6 +104,9 @@ impl Database for Memory {
         for attempt in self.store.attempts().iter().filter(|row| row.note.as_deref() == Some(BROUGHT_BACK)) {
             *brought_back.entry(attempt.renewal_id).or_default() += 1;
         }
+        let events = self.store.events();
+        let unknown = events.iter().filter(|row| row.kind == EventKind::PaymentUnknown);
+        let shown: BTreeSet<String> = unknown.filter_map(|row| text(&row.payload["payment_id"])).collect();
         Facts {
             renewals: self
                 .store
@@ -141,6 +144,14 @@ impl Database for Memory {
                     amount: row.payment.amount,
                     verified: row.payment.verified,
                 })
+                .collect(),
+            unplaced: self
+                .store
+                .observations()
+                .iter()
+                .map(|row| &row.payment)
+                .filter(|seen| seen.renewal_id.is_none() && shown.contains(&seen.payment_id))
+                .map(|seen| Unplaced { payment_id: seen.payment_id.clone(), amount: seen.amount })
                 .collect(),
             declines: self
                 .store
@@ -259,6 +270,13 @@ impl Database for Sqlite {
                 ))
                 .await,
             payments: self.all("SELECT payment_id, amount, verified FROM payments ORDER BY payment_id").await,
+            unplaced: self
+                .all(
+                    "SELECT DISTINCT payment_id, amount FROM observations WHERE renewal_id IS NULL AND payment_id IN \
+                     (SELECT json_extract(payload, '$.payment_id') FROM events WHERE kind = 'payment.unknown') \
+                     ORDER BY payment_id",
+                )
+                .await,
             declines: self
                 .all(&format!(
                     "SELECT renewal_id, attempt_id, {at} AS at, json_extract(payload, '$.pg_code') AS pg_code \

@@ -6,6 +6,8 @@ pub struct Facts {
     pub renewals: Vec<Renewal>,
     pub subscriptions: Vec<Subscription>,
     pub payments: Vec<Payment>,
+    /// Money that nobody can place yet: kept as it was seen, and shown to a person.
+    pub unplaced: Vec<Unplaced>,
     /// Declines that customers were told of.
     pub declines: Vec<Told>,
 }
@@ -37,6 +39,12 @@ pub struct Payment {
     pub payment_id: String,
     pub amount: Option<i64>,
     pub verified: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Unplaced {
+    pub payment_id: String,
+    pub amount: Option<i64>,
 }
 
 /// An event that a customer hears of.

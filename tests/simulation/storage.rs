@@ -4,7 +4,7 @@
 use super::bugs::Bug;
 use super::office::{AIM, Machine, Office, Place};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use renewd::clock::Clock;
 use renewd::domain::access::{AccessChange, AccessFacts};
 use renewd::domain::charge::Attempt;
@@ -12,15 +12,18 @@ use renewd::domain::claim::RenewalChange;
 use renewd::domain::delivery::{Recorded, Sending};
 use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
-use renewd::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use renewd::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
+use renewd::store::act::Act;
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use renewd::store::read::{Backlog, ClaimableRow, RenewalRow, RunRow, Timeline, UnseenCode};
+use renewd::store::read::{
+    ActionRow, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
     Installation, LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store,
@@ -244,6 +247,10 @@ impl Store for Storage {
         Ok(settled)
     }
 
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Stored<Vec<PaymentId>> {
+        self.at("unplaced", self.inner.unplaced(seen_by, rows_max)).await
+    }
+
     async fn late_facts(&self, rows_max: u32) -> Stored<Vec<LateFacts>> {
         if self.is(Bug::NoLateSweep) {
             return Ok(Vec::new());
@@ -335,12 +342,36 @@ impl Store for Storage {
         self.inner.unseen_codes(since, rows_max).await
     }
 
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Stored<Vec<ClaimableRow>> {
-        self.inner.claimable(after, rows_max).await
+    async fn open_renewals(&self, after: Option<RenewalId>, rows_max: u32) -> Stored<Vec<OpenRenewalRow>> {
+        self.inner.open_renewals(after, rows_max).await
+    }
+
+    async fn channels_of(&self, customers: &[CustomerId]) -> Stored<Vec<KeyChannel>> {
+        self.inner.channels_of(customers).await
+    }
+
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Stored<Vec<DueSum>> {
+        self.at("due now", self.inner.due_now(only)).await
+    }
+
+    async fn coverage(&self, from: NaiveDate) -> Stored<Coverage> {
+        self.at("coverage", self.inner.coverage(from)).await
     }
 
     async fn backlog(&self) -> Stored<Backlog> {
         self.at("backlog", self.inner.backlog()).await
+    }
+
+    async fn act(&self, act: &Act) -> Stored<bool> {
+        self.write("act", self.inner.act(act), |written| *written).await
+    }
+
+    async fn actions(&self, rows_max: u32) -> Stored<Vec<ActionRow>> {
+        self.inner.actions(rows_max).await
+    }
+
+    async fn case_facts(&self, renewal: RenewalId) -> Stored<Vec<LateFacts>> {
+        self.at("case facts", self.inner.case_facts(renewal)).await
     }
 
     async fn runs(&self, rows_max: u32) -> Stored<Vec<RunRow>> {

@@ -16,6 +16,7 @@ use renewd::gateway::simulator::{Charge, Rule, Simulator, SimulatorSettings, Tro
 use renewd::shutdown::Shutdown;
 use renewd::store::Store;
 use renewd::store::read::{AttemptRow, RenewalRow, Timeline};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -123,6 +124,33 @@ impl World {
         self.import(&subscription(id, false)).await;
     }
 
+    /// The same for a month that ends then: `2026-02-03`, at midnight in Seoul.
+    pub async fn subscribe_until(&self, id: &str, billing_key: &str, end: &str) {
+        self.import(&customer(id)).await;
+        self.import(&key(id, billing_key)).await;
+        let line = subscription(id, false).replace(PERIOD_END, &format!("{end}T00:00:00+09:00"));
+        self.import(&line).await;
+    }
+
+    /// The rows of a statement's one text column, past the store.
+    pub async fn texts(&self, statement: &str) -> Vec<String> {
+        let (url, sql) = (self.app.config.database.url.expose(), AssertSqlSafe(statement.to_owned()));
+        if url.starts_with("sqlite") {
+            let mut connection = SqliteConnection::connect(url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+        } else {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+        }
+    }
+
+    /// What was told of this kind, oldest first.
+    pub async fn told(&self, kind: &str) -> Vec<serde_json::Value> {
+        let rows =
+            self.texts(&format!("SELECT CAST(payload AS text) FROM events WHERE kind = '{kind}' ORDER BY id")).await;
+        rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
+    }
+
     /// The API service sets the flag.
     pub async fn cancel(&self, id: &str) {
         self.import(&subscription(id, true)).await;
@@ -143,6 +171,10 @@ impl World {
             only: only.iter().map(|id| SubscriptionId::from(*id)).collect(),
             ..RunRequest::default()
         };
+        self.run_as(request).await
+    }
+
+    pub async fn run_as(&self, request: RunRequest) -> Result<RunReport, RunError> {
         self.engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await
     }
 

@@ -135,6 +135,15 @@ fn the_newest_usable_key_is_charged_and_none_means_waiting() {
 }
 
 #[test]
+fn a_persons_command_stands_over_lateness_and_window_and_not_over_the_night() {
+    let commanded = |time| ClaimFacts { commanded: true, now: utc(time), ..claim_facts() };
+    assert!(matches!(decided(&commanded("2026-02-04T13:30:00Z"), &[]), ClaimDecision::Charge(_)), "22:30");
+    assert_eq!(decided(&commanded("2026-01-30T14:30:00Z"), &[]), ClaimDecision::Skip, "23:30");
+    let canceled = ClaimFacts { cancel_at_period_end: true, ..commanded("2026-01-30T01:00:00Z") };
+    assert_eq!(change(&canceled).to, State::Canceled);
+}
+
+#[test]
 fn a_card_that_said_no_to_another_renewal_today_rests_until_tomorrow() {
     let mut facts = claim_facts();
     facts.keys[0].tries = vec![KeyTry {
@@ -147,6 +156,8 @@ fn a_card_that_said_no_to_another_renewal_today_rests_until_tomorrow() {
     let rests = change(&facts);
     assert_eq!((rests.to, rests.next_attempt_at), (State::Due, Some(utc("2026-01-31T01:00:00Z"))));
     assert!(rests.events.is_empty(), "nobody was declined");
+    let commanded = ClaimFacts { commanded: true, ..facts.clone() };
+    assert!(matches!(decided(&commanded, &[]), ClaimDecision::Charge(_)), "a person says that the card has money now");
     let last_day = ClaimFacts { access_until: utc("2026-01-31T01:00:00Z"), ..facts.clone() };
     assert_eq!(decided(&last_day, &[]), ClaimDecision::Skip, "no retry is planned after access ends");
     facts.keys[0].tries[0].state = AttemptState::Open;

@@ -222,13 +222,13 @@ impl Reader {
 }
 
 /// The row of an imported key is named after the key, without giving it away: the same key is the same row.
-pub(super) fn billing_key_id(key: &str) -> String {
+pub fn billing_key_id(key: &str) -> String {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(key.as_bytes()));
     format!("bk_{}", &hash[..24])
 }
 
 /// What is wrong with a text that should be a billing key, if anything. Card numbers are refused: renewd stores none.
-pub(super) fn key_problem(key: &str) -> Option<&'static str> {
+pub fn key_problem(key: &str) -> Option<&'static str> {
     let digits = key.chars().filter(|c| !matches!(c, ' ' | '-')).collect::<String>();
     if key.trim().is_empty() || key.chars().any(char::is_whitespace) && !is_card_number(&digits) {
         Some("the billing key is empty or holds white space")

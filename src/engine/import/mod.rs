@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use documents::documents;
-pub use lines::lines;
+pub use lines::{billing_key_id, key_problem, lines};
 
 /// At most this many bad lines are named; the rest is counted.
 const PROBLEMS_SHOWN: usize = 20;

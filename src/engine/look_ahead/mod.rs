@@ -57,6 +57,7 @@ impl Engine {
             error: report.problem.clone(),
             finished_at: report.finished_at,
             events: Vec::new(),
+            coverage: Vec::new(),
         };
         let written = self.store.close_run(&closed).await;
         ended?;

@@ -3,7 +3,7 @@
 use super::report::{Finding, ReconcileReport};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::{AttemptId, EventId, SubscriptionId};
-use crate::domain::payment::Payment;
+use crate::domain::payment::{LookUp, Payment};
 use crate::domain::reconcile::{
     Difference, FoundPayment, KnownPayment, KnownRenewal, Standing, WantedPayment, compare, is_forgotten, lost_attempt,
 };
@@ -14,11 +14,15 @@ use crate::engine::run::Run;
 use crate::engine::{Engine, RunError};
 use crate::store::{DuePage, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use std::collections::HashMap;
 
 /// Who saw it, for the observation.
 pub(super) const SEEN_BY: &str = "reconcile";
+
+/// The same, of money that waits for an earlier period of its subscription.
+const SEEN_AHEAD: &str = "reconcile, ahead of its subscription";
 
 /// Its subscription has to come through an earlier period first, and no payment for that one was found.
 const AHEAD: &str = "an earlier period of its subscription was not paid in this range: reconcile from an earlier day";
@@ -61,6 +65,23 @@ impl Engine {
             waiting = sorted.later;
         }
         Ok(())
+    }
+
+    /// Tries again to place the money that was found ahead of its subscription: the period before it may be paid by now,
+    /// and the next one must not be planned, or lapse, as if nobody had paid for it.
+    pub(in crate::engine) async fn place_seen(&self, run: &Run, report: &mut ReconcileReport) -> Result<(), RunError> {
+        if run.is_stopping() {
+            return Ok(());
+        }
+        let mut waiting = self.store.unplaced(SEEN_AHEAD, self.limits.claim_rows_max).await?;
+        waiting.retain(|id| !report.unknown.iter().any(|told| told.payment_id == *id));
+        let looking = waiting.into_iter().map(|id| async move { self.gateway.payment(&id).await });
+        let looked: Vec<LookUp> = stream::iter(looking).buffered(self.limits.concurrency).collect().await;
+        let found = looked.into_iter().filter_map(|found| match found {
+            LookUp::Found(payment) => Some(*payment),
+            LookUp::NotFound | LookUp::Failed(_) | LookUp::Unauthorized(_) => None,
+        });
+        self.settle_listed(run, found.collect(), report).await
     }
 
     async fn sort(&self, listed: Vec<Payment>, report: &mut ReconcileReport) -> Result<Sorted, RunError> {
@@ -187,7 +208,9 @@ impl Engine {
     ) -> Result<(), RunError> {
         let now = self.now(run);
         // Nobody can say yet what this money is for; that it was taken is kept all the same.
-        let seen: Vec<_> = unknown.iter().map(|(payment, _)| (as_seen(payment, None), SEEN_BY.to_owned())).collect();
+        let seen_by = |why| if why == AHEAD { SEEN_AHEAD } else { SEEN_BY };
+        let seen: Vec<_> =
+            unknown.iter().map(|(payment, why)| (as_seen(payment, None), seen_by(*why).to_owned())).collect();
         self.store.observe(&seen).await?;
         let event = |(payment, why): &(Payment, &'static str)| NewEvent {
             id: EventId(self.new_id()),

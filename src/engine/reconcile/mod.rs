@@ -51,7 +51,10 @@ impl Engine {
         let mut run = self.open(&asked, shutdown).await?;
         run.looks_only = true;
         let mut report = ReconcileReport::new(&run, (request.from, request.until), self.started(&run));
-        let ended = self.reconcile_range(&run, (request.from, request.until), &mut report).await;
+        let ended = match self.reconcile_range(&run, (request.from, request.until), &mut report).await {
+            Ok(()) => self.place_seen(&run, &mut report).await,
+            failed => failed,
+        };
         report.close(&run, ended.as_ref().err(), self.now(&run));
         let closed = ClosedRun {
             id: run.id,
@@ -60,6 +63,7 @@ impl Engine {
             error: report.problem.clone(),
             finished_at: report.finished_at,
             events: Vec::new(),
+            coverage: Vec::new(),
         };
         let written = self.store.close_run(&closed).await;
         ended?;

@@ -136,6 +136,7 @@ pub(super) fn change_deliveries(store: &MemoryStore, change: &ManualChange) -> R
         }
         if !keys.is_empty() {
             tables.tell(std::iter::once(&change.action))?;
+            tables.add_action(change.recorded.clone())?;
         }
         Ok(keys.len() as u64)
     })

@@ -2,6 +2,7 @@
 
 use super::MemoryStore;
 use super::rows::Installed;
+use super::tables::Tables;
 use crate::store::rows::same_key;
 use crate::store::{Installation, Migrated, Pinned, SchemaProblem, StoreError, Switch};
 use chrono::{DateTime, Utc};
@@ -58,10 +59,14 @@ pub(super) fn switch(store: &MemoryStore) -> Result<Switch, StoreError> {
 
 pub(super) fn set_switch(store: &MemoryStore, switch: &Switch) -> Result<(), StoreError> {
     store.write(|tables, _| {
-        match &switch.paused {
-            Some(paused) => tables.paused.put((), paused.clone()),
-            None => tables.paused.remove(()),
-        }
+        turn(tables, switch);
         Ok(())
     })
+}
+
+pub(super) fn turn(tables: &mut Tables, switch: &Switch) {
+    match &switch.paused {
+        Some(paused) => tables.paused.put((), paused.clone()),
+        None => tables.paused.remove(()),
+    }
 }

@@ -8,10 +8,11 @@ use super::tables::Tables;
 use crate::domain::ids::{PaymentId, RenewalId};
 use crate::domain::renewal::State;
 use crate::domain::settlement::PaymentRecord;
-use crate::store::rows::late::{LateRow, LookedOut, found, judge, read};
+use crate::store::rows::late::{LateRow, LookedOut, found, judge, read, read_all};
 use crate::store::rows::money::PaymentOut;
 use crate::store::{LateChange, LateFacts, StoreError};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 /// A payment id that is due for a late look-up.
 struct Wanted<'t> {
@@ -70,7 +71,8 @@ pub(super) fn late_facts(store: &MemoryStore, rows_max: u32) -> Result<Vec<LateF
 }
 
 fn due(tables: &Tables, rows_max: usize, now: DateTime<Utc>) -> Vec<LateRow> {
-    let is_open = |one: &Wanted<'_>| !tables.refunds.has(one.payment_id) && one.last_attempt(tables).is_some();
+    let is_open =
+        |one: &Wanted<'_>| tables.refunds_of(one.payment_id).next().is_none() && one.last_attempt(tables).is_some();
     let ended = tables.renewals().iter().filter_map(Wanted::ended).filter(is_open);
     let given_up = tables.retired.iter().filter_map(Wanted::given_up).filter(is_open);
     let (ended, given_up) = (first(ended, now, rows_max), first(given_up, now, rows_max));
@@ -87,6 +89,45 @@ fn first<'t>(wanted: impl Iterator<Item = Wanted<'t>>, now: DateTime<Utc>, rows_
     wanted
 }
 
+pub(super) fn unplaced(store: &MemoryStore, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+    store.read(|tables, _| {
+        let mut since: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
+        for row in tables.observations().iter().filter(|row| row.payment.seen_by == seen_by) {
+            let id = row.payment.payment_id.as_str();
+            if tables.payments().get(id).is_none() {
+                let first = since.entry(id).or_insert(row.recorded_at);
+                *first = (*first).min(row.recorded_at);
+            }
+        }
+        let mut ids: Vec<_> = since.into_iter().map(|(id, first)| (first, id)).collect();
+        ids.sort_unstable();
+        Ok(ids.into_iter().take(rows_max as usize).map(|(_, id)| PaymentId(id.to_owned())).collect())
+    })
+}
+
+/// All payment ids that a renewal has or had, whether or not a look-up is due.
+pub(super) fn case_facts(store: &MemoryStore, id: RenewalId) -> Result<Vec<LateFacts>, StoreError> {
+    store.read(|tables, now| {
+        let own = tables.renewals().get(&id).map(|row| Wanted {
+            due_at: row.next_look_up_at.unwrap_or(row.updated_at),
+            renewal_id: id,
+            payment_id: &row.payment_id,
+            retired: false,
+            look_ups: row.look_ups,
+            since: row.ended_at.unwrap_or(row.updated_at),
+        });
+        let given_up = tables.retired.iter().filter(|row| row.renewal_id == id).map(|row| Wanted {
+            due_at: row.next_look_up_at.unwrap_or(row.retired_at),
+            renewal_id: id,
+            payment_id: &row.payment_id,
+            retired: true,
+            look_ups: row.look_ups,
+            since: row.retired_at,
+        });
+        read_all(own.into_iter().chain(given_up).filter_map(|one| one.read(tables, now)).collect())
+    })
+}
+
 pub(super) fn record_late(store: &MemoryStore, changes: &[LateChange]) -> Result<(), StoreError> {
     store.write(|tables, now| {
         let settlements = found(changes);
@@ -98,7 +139,7 @@ pub(super) fn record_late(store: &MemoryStore, changes: &[LateChange]) -> Result
 }
 
 /// Nothing turned up (or, with no next time, nothing more is expected): when to look again.
-fn look_again(tables: &mut Tables, one: &LookedOut, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) fn look_again(tables: &mut Tables, one: &LookedOut, now: DateTime<Utc>) -> Result<(), StoreError> {
     let is_as_read = |next: Option<DateTime<Utc>>| one.due_at.is_none() || next == one.due_at;
     if one.retired {
         tables.retired.change(&one.payment_id.as_str().into(), |row| {

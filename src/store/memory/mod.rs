@@ -5,6 +5,8 @@
 //! no durability: what ends the process ends the tables, unless they were copied with [`MemoryStore::copy`].
 
 mod access;
+mod act;
+mod ahead;
 mod claim;
 mod deliveries;
 mod guard;

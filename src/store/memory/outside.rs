@@ -217,11 +217,13 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "observations" => json(tables.observations().iter()),
         "retired_payments" => json(tables.retired.iter()),
         "refunds" => json(tables.refunds.iter()),
+        "actions" => json(tables.actions().iter()),
         "events" => json(tables.events().iter()),
         "look_aheads" => json(tables.look_aheads.iter()),
         "outbox" => json(tables.outbox.iter().map(|id| serde_json::json!({ "event_id": id }))),
         "deliveries" => json(tables.deliveries.iter()),
         "runs" => json(tables.runs.iter()),
+        "coverage_runs" => json(tables.coverage.iter()),
         _ => Vec::new(),
     }
 }

@@ -122,6 +122,7 @@ fn renewal(planned: &PlannedRenewal, planned_by: RunId, now: DateTime<Utc>) -> R
         paid_at: None,
         pg_tx_id: None,
         ended_at: (!planned.state.is_open()).then_some(now),
+        commanded_until: None,
         planned_by,
         created_at: now,
         updated_at: now,
@@ -153,13 +154,18 @@ pub(super) fn waiting_facts(
                 }
                 _ => !canceled && sub.is_at(renewal.period_start) && renewal.access_until > now,
             };
-            is_told.then(|| waiting(renewal, sub, (has_usable_key, has_new_key)))
+            is_told.then(|| waiting(renewal, sub, (has_usable_key, has_new_key), now))
         };
         Ok(tables.renewals().iter().filter_map(waits).take(rows_max as usize).collect())
     })
 }
 
-fn waiting(renewal: &Renewal, sub: &Subscription, (has_usable_key, has_new_key): (bool, bool)) -> WaitingFacts {
+fn waiting(
+    renewal: &Renewal,
+    sub: &Subscription,
+    (has_usable_key, has_new_key): (bool, bool),
+    now: DateTime<Utc>,
+) -> WaitingFacts {
     WaitingFacts {
         renewal_id: renewal.id,
         subscription_id: renewal.subscription_id.clone(),
@@ -175,6 +181,7 @@ fn waiting(renewal: &Renewal, sub: &Subscription, (has_usable_key, has_new_key):
         was_declined: renewal.decline_count > 0,
         is_complete: renewal.amount.is_some() && renewal.currency.is_some() && renewal.period_end.is_some(),
         period_start: renewal.period_start,
+        commanded: renewal.is_commanded(now),
     }
 }
 

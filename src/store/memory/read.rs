@@ -1,41 +1,16 @@
 //! What people are shown.
 
 use super::MemoryStore;
-use super::rows::{Attempt, Event, Refund, Renewal, Seen, Subscription};
+use super::rows::{Action, Attempt, BillingKey, Event, Refund, Renewal, Seen, Subscription};
 use super::tables::Tables;
 use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
 use crate::store::read::{
-    AccessRow, AttemptRow, Backlog, ClaimableRow, EventRow, PaymentRow, RefundRow, RenewalRow, Timeline,
+    AccessRow, ActionRow, AttemptRow, Backlog, EventRow, KeyRow, PaymentRow, RefundRow, RenewalRow, Timeline,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-
-pub(super) fn claimable(
-    store: &MemoryStore,
-    after: Option<&str>,
-    rows_max: u32,
-) -> Result<Vec<ClaimableRow>, StoreError> {
-    store.read(|tables, now| {
-        let is_claimable = |row: &&Renewal| {
-            row.state == State::Due
-                && row.next_attempt_at.is_some_and(|at| at <= now)
-                && after.is_none_or(|after| *row.id.to_string() > *after)
-        };
-        let shown = |row: &Renewal| {
-            Some(ClaimableRow {
-                id: row.id.to_string(),
-                subscription_id: row.subscription_id.0.clone(),
-                plan_id: row.plan_id.0.clone(),
-                amount: row.amount,
-                currency: row.currency.clone(),
-                cancel_at_period_end: tables.subscription(&row.subscription_id)?.row.cancel_at_period_end,
-            })
-        };
-        Ok(tables.renewals().iter().filter(is_claimable).filter_map(shown).take(rows_max as usize).collect())
-    })
-}
 
 pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
     store.read(|tables, now| {
@@ -121,6 +96,8 @@ fn whole(tables: &Tables, sub: &Subscription) -> Option<Timeline> {
         payments: payments.into_iter().map(payment).collect(),
         refunds: refunds.into_iter().map(refund).collect(),
         events: events.map(event).collect(),
+        actions: actions_of(tables, &id),
+        keys: tables.keys_of(&sub.row.customer_id).into_iter().map(key).collect(),
     })
 }
 
@@ -227,6 +204,45 @@ fn refund(row: &Refund) -> RefundRow {
         next_try_at: row.next_try_at,
         note: row.note.clone(),
         wanted_at: row.wanted_at,
+        updated_at: row.updated_at,
+        number: i64::from(wanted.number),
+        reference: wanted.reference.clone(),
+        left_after: wanted.left_after,
+    }
+}
+
+fn actions_of(tables: &Tables, id: &SubscriptionId) -> Vec<ActionRow> {
+    let mut rows: Vec<&Action> =
+        tables.actions().iter().filter(|row| row.subscription_id.as_ref() == Some(id)).collect();
+    rows.sort_by_key(|row| (row.created_at, row.id));
+    rows.into_iter().map(action).collect()
+}
+
+/// What somebody did, as it is shown.
+pub(super) fn action(row: &Action) -> ActionRow {
+    ActionRow {
+        id: row.id.to_string(),
+        kind: row.kind.as_str().to_owned(),
+        actor: row.actor.clone(),
+        reason: row.reason.clone(),
+        evidence: row.evidence.clone(),
+        subscription_id: row.subscription_id.as_ref().map(ToString::to_string),
+        renewal_id: row.renewal_id.map(|id| id.to_string()),
+        payment_id: row.payment_id.as_ref().map(ToString::to_string),
+        run_id: row.run_id.map(|id| id.to_string()),
+        details: row.details.clone(),
+        created_at: row.created_at,
+    }
+}
+
+fn key(row: &BillingKey) -> KeyRow {
+    KeyRow {
+        id: row.id.clone(),
+        channel_key: row.channel_key.clone(),
+        pg_provider: row.pg_provider.clone(),
+        state: if row.is_usable() { "usable" } else { "unusable" }.to_owned(),
+        unusable_reason: row.unusable_reason.clone(),
+        created_at: row.created_at,
         updated_at: row.updated_at,
     }
 }

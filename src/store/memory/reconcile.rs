@@ -23,8 +23,9 @@ fn known(tables: &Tables, wanted: &WantedPayment) -> KnownPayment {
     let subscription_id = renewal.map(|row| &row.subscription_id).or(wanted.subscription_id.as_ref());
     let subscription = subscription_id.and_then(|id| tables.subscription(id));
     let recorded = tables.payments().get(wanted.payment_id.as_str());
-    // What renewd itself wants to give back counts as given back.
-    let refund = tables.refunds.get(&wanted.payment_id).map_or(0, |row| row.wanted.amount);
+    // What is to be given back from here counts as given back.
+    let refunds = tables.refunds_of(&wanted.payment_id).map(|row| row.wanted.back_before + row.wanted.amount);
+    let refund = refunds.max().unwrap_or(0);
     let is_asked = |attempt: &Attempt| {
         attempt.payment_id == wanted.payment_id && wanted.attempt.is_none_or(|number| attempt.number == number)
     };

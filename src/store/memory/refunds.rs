@@ -9,10 +9,13 @@ use crate::store::StoreError;
 use crate::store::rows::refunds::events_of_written;
 use chrono::{DateTime, Utc};
 
-/// Wanted with the payment; once per payment.
-pub(super) fn want(tables: &mut Tables, new: &NewRefund, now: DateTime<Utc>) {
-    if tables.refunds.has(&new.payment_id) {
-        return;
+/// Wanted once; one of a payment at a time, and each reference of it once. Answers whether it is new.
+pub(super) fn want(tables: &mut Tables, new: &NewRefund, now: DateTime<Utc>) -> bool {
+    let is_in_its_way = |row: &Refund| {
+        row.next_try_at.is_some() || row.wanted.number == new.number || row.wanted.reference == new.reference
+    };
+    if tables.refunds_of(&new.payment_id).any(is_in_its_way) {
+        return false;
     }
     let row = Refund {
         wanted: new.clone(),
@@ -23,7 +26,8 @@ pub(super) fn want(tables: &mut Tables, new: &NewRefund, now: DateTime<Utc>) {
         wanted_at: now,
         updated_at: now,
     };
-    tables.refunds.put(new.payment_id.clone(), row);
+    tables.refunds.put((new.payment_id.clone(), new.number), row);
+    true
 }
 
 pub(super) fn refund_facts(store: &MemoryStore, rows_max: u32) -> Result<Vec<RefundFacts>, StoreError> {
@@ -37,25 +41,16 @@ pub(super) fn refund_facts(store: &MemoryStore, rows_max: u32) -> Result<Vec<Ref
 
 fn facts(tables: &Tables, row: &Refund) -> Option<RefundFacts> {
     let wanted = &row.wanted;
-    Some(RefundFacts {
-        payment_id: wanted.payment_id.clone(),
-        renewal_id: wanted.renewal_id,
-        subscription_id: wanted.subscription_id.clone(),
-        amount: wanted.amount,
-        currency: wanted.currency.clone(),
-        reason: wanted.reason,
-        idempotency_key: wanted.idempotency_key.clone(),
-        tries: row.tries,
-        wanted_at: row.wanted_at,
-        renewal_state: tables.renewals().get(&wanted.renewal_id)?.state,
-    })
+    let renewal_state = tables.renewals().get(&wanted.renewal_id)?.state;
+    Some(RefundFacts { tries: row.tries, ..wanted.asked_first(renewal_state, row.wanted_at) })
 }
 
 pub(super) fn record_refunds(store: &MemoryStore, changes: &[RefundChange]) -> Result<Vec<PaymentId>, StoreError> {
     store.write(|tables, now| {
         let mut written = Vec::new();
         for change in changes {
-            if tables.refunds.get(&change.payment_id).is_some_and(|row| row.next_try_at.is_some()) {
+            let refund = tables.refunds.get(&(change.payment_id.clone(), change.number));
+            if refund.is_some_and(|row| row.next_try_at.is_some()) {
                 record(tables, change, now)?;
                 written.push(change.payment_id.clone());
             }
@@ -66,7 +61,7 @@ pub(super) fn record_refunds(store: &MemoryStore, changes: &[RefundChange]) -> R
 }
 
 fn record(tables: &mut Tables, change: &RefundChange, now: DateTime<Utc>) -> Result<(), StoreError> {
-    tables.refunds.change(&change.payment_id, |row| {
+    tables.refunds.change(&(change.payment_id.clone(), change.number), |row| {
         row.state = change.to;
         row.next_try_at = change.next_try_at;
         row.tries += 1;

@@ -1,6 +1,8 @@
 //! Rows as they stand in the tables, with the columns that the SQL stores have. An auditor may read them all.
 
+use crate::domain::action::NewAction;
 use crate::domain::attempt::AttemptState;
+use crate::domain::coverage::Entry;
 use crate::domain::decline::{DeclineClass, MatchedBy, Reason};
 use crate::domain::delivery::SinkName;
 use crate::domain::event::NewEvent;
@@ -15,6 +17,14 @@ use crate::store::{CustomerRow, PlanRow, SubscriptionRow};
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
+
+/// What one run did for one business date: a row of `coverage_runs`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Covered {
+    #[serde(flatten)]
+    pub entry: Entry,
+    pub recorded_at: DateTime<Utc>,
+}
 
 /// What was fixed when the tables were made.
 #[derive(Clone)]
@@ -78,6 +88,11 @@ impl Subscription {
     pub fn is_at(&self, period_start: DateTime<Utc>) -> bool {
         self.is_live() && self.row.current_period_end == period_start
     }
+
+    /// The same, downgraded or not.
+    pub fn ends_at(&self, period_start: DateTime<Utc>) -> bool {
+        self.row.current_period_end == period_start
+    }
 }
 
 /// The move of one subscription from one period to the next.
@@ -119,9 +134,17 @@ pub struct Renewal {
     pub paid_at: Option<DateTime<Utc>>,
     pub pg_tx_id: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
+    pub commanded_until: Option<DateTime<Utc>>,
     pub planned_by: RunId,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Renewal {
+    /// A person's command to charge it stands.
+    pub fn is_commanded(&self, now: DateTime<Utc>) -> bool {
+        self.commanded_until.is_some_and(|until| until > now)
+    }
 }
 
 /// One try at charging a renewal.
@@ -216,4 +239,5 @@ pub struct Delivery {
 }
 
 pub type Event = NewEvent;
+pub type Action = NewAction;
 pub type Run = crate::store::read::RunRow;

@@ -81,7 +81,10 @@ pub(super) fn write(store: &MemoryStore, tables: &mut Tables, writes: Writes<'_>
         change(store, tables, one, now)?;
     }
     tables.tell(writes.events())?;
-    writes.refunds.into_iter().for_each(|refund| want(tables, refund, now));
+    for refund in writes.refunds {
+        // What is wanted already stays as it is.
+        let _ = want(tables, refund, now);
+    }
     writes.payments.into_iter().for_each(|payment| tables.add_payment(Seen { payment, recorded_at: now }));
     if store.is_left_out(Guard::LateObservation) {
         return Ok(());

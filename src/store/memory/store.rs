@@ -1,29 +1,32 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, claim, deliveries, import, installation, late, look_ahead, plan, read, reconcile, refunds,
-    resolve, runs, settle,
+    MemoryStore, access, act, ahead, claim, deliveries, import, installation, late, look_ahead, plan, read, reconcile,
+    refunds, resolve, runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
 use crate::domain::delivery::{Recorded, Sending};
 use crate::domain::due::{PlannedRenewal, SubscriptionFacts};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AttemptId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::domain::look_ahead::{LookAheadFacts, LookedAhead};
 use crate::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use crate::domain::refund::{RefundChange, RefundFacts};
 use crate::domain::settlement::{PaymentRecord, Settlement};
 use crate::domain::waiting::WaitingFacts;
+use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
-use crate::store::read::{Backlog, ClaimableRow, Health, RenewalRow, RunRow, Timeline, UnseenCode};
+use crate::store::read::{
+    ActionRow, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
     TakenOver,
 };
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -114,6 +117,10 @@ impl Store for MemoryStore {
         settle::settle(self, batch)
     }
 
+    async fn unplaced(&self, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+        late::unplaced(self, seen_by, rows_max)
+    }
+
     async fn late_facts(&self, rows_max: u32) -> Result<Vec<LateFacts>, StoreError> {
         late::late_facts(self, rows_max)
     }
@@ -199,12 +206,36 @@ impl Store for MemoryStore {
         look_ahead::unseen_codes(self, since, rows_max)
     }
 
-    async fn claimable(&self, after: Option<String>, rows_max: u32) -> Result<Vec<ClaimableRow>, StoreError> {
-        read::claimable(self, after.as_deref(), rows_max)
+    async fn open_renewals(&self, after: Option<RenewalId>, rows_max: u32) -> Result<Vec<OpenRenewalRow>, StoreError> {
+        ahead::open_renewals(self, after, rows_max)
+    }
+
+    async fn channels_of(&self, customers: &[CustomerId]) -> Result<Vec<KeyChannel>, StoreError> {
+        ahead::channels_of(self, customers)
+    }
+
+    async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<DueSum>, StoreError> {
+        ahead::due_now(self, only)
+    }
+
+    async fn coverage(&self, from: NaiveDate) -> Result<Coverage, StoreError> {
+        runs::coverage(self, from)
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         read::backlog(self)
+    }
+
+    async fn act(&self, act: &Act) -> Result<bool, StoreError> {
+        act::act(self, act)
+    }
+
+    async fn actions(&self, rows_max: u32) -> Result<Vec<ActionRow>, StoreError> {
+        act::actions(self, rows_max)
+    }
+
+    async fn case_facts(&self, renewal: RenewalId) -> Result<Vec<LateFacts>, StoreError> {
+        late::case_facts(self, renewal)
     }
 
     async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {

@@ -2,14 +2,14 @@
 //! constrained tables through methods that only read.
 
 use super::rows::{
-    Attempt, BillingKey, Customer, Delivery, Event, Installed, LookAhead, Plan, Refund, Renewal, Retired, Run, Seen,
-    Subscription,
+    Action, Attempt, BillingKey, Covered, Customer, Delivery, Event, Installed, LookAhead, Plan, Refund, Renewal,
+    Retired, Run, Seen, Subscription,
 };
 use super::table::{Table, Undo};
 use crate::domain::delivery::SinkName;
-use crate::domain::ids::{AttemptId, BillingKeyId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
+use crate::domain::ids::{ActionId, AttemptId, BillingKeyId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 mod constraints;
@@ -25,10 +25,12 @@ pub(super) struct Tables {
     /// No row while charging may run.
     pub paused: Table<(), Paused>,
     pub retired: Table<PaymentId, Retired>,
-    /// By payment.
-    pub refunds: Table<PaymentId, Refund>,
+    /// By payment and number.
+    pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
     pub look_aheads: Table<(SubscriptionId, DateTime<Utc>), LookAhead>,
+    /// By business date and run.
+    pub coverage: Table<(NaiveDate, RunId), Covered>,
     /// Not handed to the sinks yet, by themselves.
     pub outbox: Table<EventId, EventId>,
     pub deliveries: Table<(SinkName, EventId), Delivery>,
@@ -51,16 +53,18 @@ pub(super) struct Tables {
     sights: Table<Sight, usize>,
     events: Table<EventId, Event>,
     told: Table<String, EventId>,
+    actions: Table<ActionId, Action>,
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 25] {
+    fn all(&mut self) -> [&mut dyn Undo; 27] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.coverage,
             &mut self.outbox,
             &mut self.deliveries,
             &mut self.plans,
@@ -81,6 +85,7 @@ impl Tables {
             &mut self.sights,
             &mut self.events,
             &mut self.told,
+            &mut self.actions,
         ]
     }
 
@@ -126,6 +131,16 @@ impl Tables {
 
     pub fn events(&self) -> &Table<EventId, Event> {
         &self.events
+    }
+
+    /// In the order of their ids.
+    pub fn actions(&self) -> &Table<ActionId, Action> {
+        &self.actions
+    }
+
+    /// Refunds of one payment, the oldest first.
+    pub fn refunds_of<'t>(&'t self, payment: &PaymentId) -> impl Iterator<Item = &'t Refund> {
+        self.refunds.range((payment.clone(), 0)..=(payment.clone(), u32::MAX))
     }
 
     /// Money of this renewal is being given back, or was.

@@ -25,7 +25,9 @@ picked AS MATERIALIZED (
 ),
 locked AS MATERIALIZED (
     SELECT p.*, s.cancel_at_period_end,
-        s.status IN ('active', 'past_due') AND s.current_period_end = p.period_start AS period_is_next
+        (s.status IN ('active', 'past_due') OR coalesce(p.commanded_until > (SELECT now FROM clock), false))
+            AND s.current_period_end = p.period_start AS period_is_next,
+        coalesce(p.commanded_until > (SELECT now FROM clock), false) AS commanded
     FROM picked p
     JOIN subscriptions s ON s.id = p.subscription_id
     FOR SHARE OF s
@@ -33,6 +35,7 @@ locked AS MATERIALIZED (
 SELECT (SELECT now FROM clock) AS now, l.id::text AS renewal_id, l.subscription_id, l.customer_id, l.plan_id,
     l.payment_id, l.series, l.amount, l.currency, l.order_name, l.period_start, l.period_end, l.access_until,
     l.next_attempt_at, l.lease_epoch, l.unsettled_claims, l.cancel_at_period_end, l.period_is_next,
+    l.commanded,
     c.name AS payer_name, c.email AS payer_email, c.phone AS payer_phone,
     coalesce((
         SELECT json_agg(json_build_object('id', k.id, 'billing_key', k.billing_key, 'channel_key', k.channel_key,

@@ -1,6 +1,6 @@
 -- What is known of payments at the gateway: the renewal by its payment id, by one that it gave up, or by its subscription
 -- and period; its subscription; the money as recorded. Keys only where money is not recorded.
--- What renewd itself wants to give back counts as given back.
+-- What is to be given back from here counts as given back.
 -- $1 rows: payment_id, subscription_id, period_start, number
 WITH wanted AS (
     SELECT w.*, coalesce(
@@ -14,8 +14,8 @@ WITH wanted AS (
 SELECT w.payment_id, r.id::text AS renewal_id, r.subscription_id AS renewal_subscription_id, r.state,
     r.payment_id AS renewal_payment_id, r.series, s.id AS subscription_id, s.current_period_end,
     s.status IN ('active', 'past_due') AS renews, p.amount, p.currency, p.verified,
-    greatest(p.cancelled_amount, coalesce((SELECT f.amount FROM refunds f WHERE f.payment_id = p.payment_id), 0))
-        AS cancelled_amount,
+    greatest(p.cancelled_amount, coalesce(
+        (SELECT max(f.back_before + f.amount) FROM refunds f WHERE f.payment_id = p.payment_id), 0)) AS cancelled_amount,
     EXISTS (
         SELECT FROM attempts a
         WHERE a.renewal_id = r.id AND a.payment_id = w.payment_id AND a.number = coalesce(w.number, a.number)

@@ -2,8 +2,8 @@
 -- $1 rows, $2 now or NULL
 WITH asked AS (
     SELECT * FROM json_to_recordset($1::json) AS a (
-        payment_id text, renewal_id uuid, state text, next_try_at timestamptz, note text, from_state text, to_state text,
-        review_reason text)
+        payment_id text, number bigint, renewal_id uuid, state text, next_try_at timestamptz, note text, from_state text,
+        to_state text, review_reason text)
 ),
 clock AS MATERIALIZED (
     SELECT coalesce($2::timestamptz, clock_timestamp()) AS now
@@ -13,7 +13,7 @@ refunded AS (
     SET state = a.state, next_try_at = a.next_try_at, tries = f.tries + 1, note = a.note,
         updated_at = (SELECT now FROM clock)
     FROM asked a
-    WHERE f.payment_id = a.payment_id AND f.state IN ('wanted', 'requested')
+    WHERE f.payment_id = a.payment_id AND f.number = a.number AND f.state IN ('wanted', 'requested')
     RETURNING f.payment_id
 ),
 moved AS (

@@ -52,7 +52,7 @@ given_back AS (
     FROM json_to_recordset($5::json) AS f (
         payment_id text, renewal_id uuid, subscription_id text, amount bigint, currency text, reason text,
         idempotency_key text)
-    ON CONFLICT (payment_id) DO NOTHING
+    ON CONFLICT DO NOTHING
 ),
 spent AS (
     UPDATE billing_keys k

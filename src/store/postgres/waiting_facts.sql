@@ -4,7 +4,8 @@ SELECT r.id::text AS renewal_id, r.subscription_id, r.state, r.waits_for_key, r.
     s.cancel_at_period_end, k.usable AS has_usable_key, k.is_new AS has_new_key,
     s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,
     r.attempt_count = 0 AND r.decline_count = 0 AS never_tried, r.decline_count > 0 AS was_declined,
-    r.amount IS NOT NULL AND r.currency IS NOT NULL AND r.period_end IS NOT NULL AS is_complete, r.period_start
+    r.amount IS NOT NULL AND r.currency IS NOT NULL AND r.period_end IS NOT NULL AS is_complete, r.period_start,
+    coalesce(r.commanded_until > coalesce($1::timestamptz, clock_timestamp()), false) AS commanded
 FROM renewals r
 JOIN subscriptions s ON s.id = r.subscription_id
 CROSS JOIN LATERAL (

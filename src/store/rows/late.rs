@@ -90,6 +90,22 @@ pub fn read(rows: Vec<LateRow>) -> Result<(Vec<LateFacts>, Vec<LookedOut>), Stor
     Ok((readable, unreadable))
 }
 
+/// All of them, or none.
+///
+/// # Errors
+/// [`StoreError::Row`] where one of them cannot be read.
+pub fn read_all(rows: Vec<LateRow>) -> Result<Vec<LateFacts>, StoreError> {
+    let (readable, unreadable) = read(rows)?;
+    match unreadable.into_iter().next() {
+        None => Ok(readable),
+        Some(bad) => Err(StoreError::Row {
+            table: "attempts",
+            key: bad.payment_id,
+            problem: "cannot be read, so what it was ordered for is not known: mend the row".to_owned(),
+        }),
+    }
+}
+
 /// A row that cannot be read is tried again after this: somebody may have mended it.
 const PUT_OFF: TimeDelta = TimeDelta::days(1);
 

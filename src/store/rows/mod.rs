@@ -3,6 +3,7 @@
 //!
 //! What does not live here: how a row is found or written. That is SQL in `../sql`, and plain Rust in `../memory`.
 
+pub mod actions;
 pub mod attempts;
 pub mod claimed;
 pub mod deliveries;

@@ -20,6 +20,11 @@ pub struct RefundFactsRow {
     currency: String,
     reason: String,
     idempotency_key: String,
+    number: i64,
+    back_before: i64,
+    left_after: i64,
+    told: Option<String>,
+    ends_renewal: bool,
     tries: i64,
     wanted_at: DateTime<Utc>,
     renewal_state: String,
@@ -43,6 +48,11 @@ impl RefundFactsRow {
             currency: self.currency,
             reason,
             idempotency_key: self.idempotency_key,
+            number: u32::try_from(self.number).unwrap_or(u32::MAX),
+            back_before: self.back_before,
+            left_after: self.left_after,
+            told: self.told,
+            ends_renewal: self.ends_renewal,
             tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
             wanted_at: self.wanted_at,
             renewal_state,
@@ -55,6 +65,7 @@ impl RefundFactsRow {
 #[derive(Serialize)]
 pub struct RefundOut<'a> {
     payment_id: &'a str,
+    number: u32,
     renewal_id: RenewalId,
     state: RefundState,
     #[serde(serialize_with = "as_stamp_opt")]
@@ -70,6 +81,7 @@ impl<'a> From<&'a RefundChange> for RefundOut<'a> {
         let (from_state, to_state) = change.renewal.unzip();
         Self {
             payment_id: change.payment_id.as_str(),
+            number: change.number,
             renewal_id: change.renewal_id,
             state: change.to,
             next_try_at: change.next_try_at,

@@ -134,6 +134,7 @@ impl Step for Change {
         let row: ChangedRow = tx.row(&statement::DELIVERY_CHANGE, &params).await?;
         if row.changed > 0 {
             super::plan::tell(tx, events_param(std::iter::once(&change.action))?).await?;
+            super::act::record(tx, &change.recorded).await?;
         }
         Ok(u64::try_from(row.changed).unwrap_or(0))
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct BillingKeyOut<'a> {
+pub(super) struct BillingKeyOut<'a> {
     id: &'a str,
     customer_id: &'a str,
     billing_key: &'a str,

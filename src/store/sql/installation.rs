@@ -112,14 +112,19 @@ impl Step for SetSwitch {
     type Output = ();
 
     async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let paused = self.0.paused.as_ref();
-        let params = [
-            Param::Time(paused.map(|paused| paused.at)),
-            Param::maybe_text(paused.map(|paused| paused.by.as_str())),
-            Param::maybe_text(paused.map(|paused| paused.reason.as_str())),
-        ];
-        tx.execute(&statement::SWITCH_SET, &params).await.map(|_| ())
+        turn(tx, &self.0).await
     }
+}
+
+/// Waits for claims that are about to commit: afterwards none follows.
+pub(super) async fn turn(tx: &mut Tx, switch: &Switch) -> Result<(), StoreError> {
+    let paused = switch.paused.as_ref();
+    let params = [
+        Param::Time(paused.map(|paused| paused.at)),
+        Param::maybe_text(paused.map(|paused| paused.by.as_str())),
+        Param::maybe_text(paused.map(|paused| paused.reason.as_str())),
+    ];
+    tx.execute(&statement::SWITCH_SET, &params).await.map(|_| ())
 }
 
 pub(super) async fn set_switch(store: &SqlStore, switch: &Switch) -> Result<(), StoreError> {

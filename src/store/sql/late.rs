@@ -5,6 +5,7 @@ use super::rows::bulk;
 use super::session::{Lane, Step, Tx};
 use super::settle::{guards, write};
 use super::statement::{self, Param};
+use crate::domain::ids::PaymentId;
 use crate::domain::settlement::PaymentRecord;
 use crate::store::rows::late::{LateRow, found, judge, read};
 use crate::store::rows::money::PaymentOut;
@@ -48,6 +49,32 @@ impl Step for PutOff {
         let now = tx.now_param().await?;
         tx.execute(&statement::LATE_LOOK_AGAIN, &[self.rows.clone(), now]).await.map(|_| ())
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct UnplacedRow {
+    payment_id: String,
+}
+
+struct Unplaced {
+    seen_by: String,
+    rows_max: u32,
+}
+
+impl Step for Unplaced {
+    const NAME: &'static str = "reading what could not be placed";
+    const LANE: Lane = Lane::Read;
+    type Output = Vec<UnplacedRow>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Vec<UnplacedRow>, StoreError> {
+        let params = [Param::text(&*self.seen_by), Param::Int(i64::from(self.rows_max))];
+        tx.rows(&statement::UNPLACED, &params).await
+    }
+}
+
+pub(super) async fn unplaced(store: &SqlStore, seen_by: &str, rows_max: u32) -> Result<Vec<PaymentId>, StoreError> {
+    let rows = store.perform(Unplaced { seen_by: seen_by.to_owned(), rows_max }).await?;
+    Ok(rows.into_iter().map(|row| PaymentId(row.payment_id)).collect())
 }
 
 struct RecordLate {

@@ -4,6 +4,8 @@
 //! each statement, the same names in both).
 
 mod access;
+mod act;
+mod ahead;
 mod claim;
 mod claim_keys;
 mod deliveries;

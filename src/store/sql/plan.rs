@@ -207,6 +207,7 @@ struct WaitingRow {
     was_declined: bool,
     is_complete: bool,
     period_start: DateTime<Utc>,
+    commanded: bool,
 }
 
 impl Step for Waiting {
@@ -260,6 +261,7 @@ impl TryFrom<WaitingRow> for WaitingFacts {
             was_declined: row.was_declined,
             is_complete: row.is_complete,
             period_start: row.period_start,
+            commanded: row.commanded,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::SqlStore;
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
 use crate::store::StoreError;
-use crate::store::read::{AccessRow, Backlog, ClaimableRow, Health, RenewalRow, Timeline};
+use crate::store::read::{AccessRow, Backlog, Health, RenewalRow, Timeline};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -78,31 +78,6 @@ pub(super) async fn health(store: &SqlStore) -> Result<Health, StoreError> {
     store.perform(ReadHealth).await
 }
 
-struct Claimable {
-    after: Option<String>,
-    rows_max: u32,
-}
-
-impl Step for Claimable {
-    const NAME: &'static str = "reading what could be claimed";
-    const LANE: Lane = Lane::Read;
-    type Output = Vec<ClaimableRow>;
-
-    async fn run(&self, tx: &mut Tx) -> Result<Vec<ClaimableRow>, StoreError> {
-        let now = tx.now_param().await?;
-        let params = [now, Param::Text(self.after.clone()), Param::Int(i64::from(self.rows_max))];
-        tx.rows(&statement::CLAIMABLE, &params).await
-    }
-}
-
-pub(super) async fn claimable(
-    store: &SqlStore,
-    after: Option<String>,
-    rows_max: u32,
-) -> Result<Vec<ClaimableRow>, StoreError> {
-    store.perform(Claimable { after, rows_max }).await
-}
-
 struct NeedsPerson(u32);
 
 impl Step for NeedsPerson {
@@ -145,6 +120,8 @@ impl Step for ReadTimeline {
             payments: tx.rows(&statement::TIMELINE_PAYMENTS, &id).await?,
             refunds: tx.rows(&statement::TIMELINE_REFUNDS, &id).await?,
             events: tx.rows(&statement::TIMELINE_EVENTS, &id).await?,
+            actions: tx.rows(&statement::TIMELINE_ACTIONS, &id).await?,
+            keys: tx.rows(&statement::TIMELINE_KEYS, &id).await?,
         }))
     }
 }

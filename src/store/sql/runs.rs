@@ -2,12 +2,13 @@
 
 use super::SqlStore;
 use super::plan::tell;
-use super::rows::events_param;
+use super::rows::{bulk, events_param};
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
 use crate::domain::ids::RunId;
-use crate::store::read::RunRow;
+use crate::store::read::{Coverage, RunRow};
 use crate::store::{ClosedRun, NewRun, StoreError};
+use chrono::NaiveDate;
 
 struct Open(NewRun);
 
@@ -51,6 +52,10 @@ impl Step for Close {
             Param::time(run.finished_at),
         ];
         tx.execute(&statement::RUN_CLOSE, &params).await?;
+        if !run.coverage.is_empty() {
+            let rows = [bulk(&run.coverage)?, Param::time(run.finished_at)];
+            tx.execute(&statement::COVERAGE_RECORD, &rows).await?;
+        }
         tell(tx, events_param(run.events.iter())?).await
     }
 }
@@ -90,4 +95,27 @@ impl Step for One {
 
 pub(super) async fn run(store: &SqlStore, id: RunId) -> Result<Option<RunRow>, StoreError> {
     store.perform(One(id)).await
+}
+
+struct ReadCoverage(NaiveDate);
+
+#[derive(sqlx::FromRow)]
+struct FirstRow {
+    first_covered: Option<NaiveDate>,
+}
+
+impl Step for ReadCoverage {
+    const NAME: &'static str = "reading the coverage";
+    const LANE: Lane = Lane::Read;
+    type Output = Coverage;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Coverage, StoreError> {
+        let first: FirstRow = tx.row(&statement::COVERAGE_FIRST, &[]).await?;
+        let days = tx.rows(&statement::COVERAGE_DAYS, &[Param::date(self.0)]).await?;
+        Ok(Coverage { first_covered: first.first_covered, days })
+    }
+}
+
+pub(super) async fn coverage(store: &SqlStore, from: NaiveDate) -> Result<Coverage, StoreError> {
+    store.perform(ReadCoverage(from)).await
 }

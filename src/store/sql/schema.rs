@@ -11,6 +11,7 @@ use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
+use std::time::Duration;
 
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -19,6 +20,10 @@ static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 struct FoundRow {
     found: bool,
 }
+
+/// How often, and how far apart, migrations of a file are tried while another process may be at the same ones.
+const SQLITE_TRIES_MAX: u32 = 30;
+const SQLITE_WAIT: Duration = Duration::from_millis(100);
 
 /// A migration as the database remembers it.
 #[derive(Debug, sqlx::FromRow)]
@@ -99,12 +104,18 @@ async fn migrate_here(store: &SqlStore, key: Option<SecretString>) -> Result<Mig
             done?;
         }
         Database::Sqlite(pools) => {
-            if let Err(error) = SQLITE.run(&pools.writer).await {
-                // SQLite has no lock for migrations: another process may have been faster. The tables are what counts.
+            let mut tries = 1;
+            while let Err(error) = SQLITE.run(&pools.writer).await {
+                // SQLite has no lock for migrations: another process may be at them. The tables are what counts.
                 let applied = store.perform(Applied).await?;
-                if problem(&SQLITE, &applied).is_some() {
+                if problem(&SQLITE, &applied).is_none() {
+                    break;
+                }
+                if tries == SQLITE_TRIES_MAX {
                     return Err(refused(error));
                 }
+                tries += 1;
+                tokio::time::sleep(SQLITE_WAIT).await;
             }
         }
     }

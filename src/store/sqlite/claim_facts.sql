@@ -3,7 +3,9 @@
 SELECT $1 AS now, r.id AS renewal_id, r.subscription_id, r.customer_id, r.plan_id,
     r.payment_id, r.series, r.amount, r.currency, r.order_name, r.period_start, r.period_end, r.access_until,
     r.next_attempt_at, r.lease_epoch, r.unsettled_claims, s.cancel_at_period_end,
-    s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,
+    (s.status IN ('active', 'past_due') OR coalesce(r.commanded_until > $1, 0))
+        AND s.current_period_end = r.period_start AS period_is_next,
+    coalesce(r.commanded_until > $1, 0) AS commanded,
     c.name AS payer_name, c.email AS payer_email, c.phone AS payer_phone,
     (SELECT json_group_array(json_object('id', k.id, 'billing_key', k.billing_key, 'channel_key', k.channel_key,
             'pg_provider', k.pg_provider, 'state', k.state))

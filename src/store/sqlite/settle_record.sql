@@ -35,7 +35,7 @@ SELECT f.value ->> 'payment_id', f.value ->> 'renewal_id', f.value ->> 'subscrip
     f.value ->> 'currency', f.value ->> 'reason', f.value ->> 'idempotency_key', 'wanted', $3, $3, $3
 FROM json_each($5) AS f
 WHERE true
-ON CONFLICT (payment_id) DO NOTHING;
+ON CONFLICT DO NOTHING;
 UPDATE billing_keys
 SET state = 'unusable', unusable_reason = b.value ->> 'key_unusable_reason', updated_at = $3
 FROM json_each($1) AS b

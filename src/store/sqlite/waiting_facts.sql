@@ -10,7 +10,8 @@ SELECT r.id AS renewal_id, r.subscription_id, r.state, r.waits_for_key, r.next_a
             ORDER BY b.created_at DESC, b.id DESC LIMIT 1)) AS has_new_key,
     s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,
     r.attempt_count = 0 AND r.decline_count = 0 AS never_tried, r.decline_count > 0 AS was_declined,
-    r.amount IS NOT NULL AND r.currency IS NOT NULL AND r.period_end IS NOT NULL AS is_complete, r.period_start
+    r.amount IS NOT NULL AND r.currency IS NOT NULL AND r.period_end IS NOT NULL AS is_complete, r.period_start,
+    coalesce(r.commanded_until > $1, 0) AS commanded
 FROM renewals r INDEXED BY renewals_waiting
 JOIN subscriptions s ON s.id = r.subscription_id
 WHERE r.state IN ('due', 'canceled')

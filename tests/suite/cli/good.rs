@@ -63,8 +63,11 @@ fn a_dry_run_tells_the_sums_and_writes_nothing() {
     stage.place.import(&subscriber("nokey", None));
     let before = stage.place.tables();
     let preview = stage.run(&["--dry-run"]);
-    let charges = json!([{"plan_id": "pro", "currency": "KRW", "renewals": 2, "minor": 110_000}]);
-    assert_eq!((&preview["charges"], &preview["skipped"]), (&charges, &json!({"no billing key": 1})));
+    let charges = json!([{"plan_id": "pro", "channel": "default", "reason": "first charge", "renewals": 2,
+        "currency": "KRW", "minor": 110_000}]);
+    let skipped = json!([{"plan_id": "pro", "channel": null, "reason": "no billing key", "renewals": 1,
+        "currency": "KRW", "minor": 55_000}]);
+    assert_eq!((&preview["charges"], &preview["skipped"]), (&charges, &skipped));
     let table = stage.place.at(NOW, &["run", "--dry-run"]).ok().out;
     assert!(table.contains("110,000 KRW") && table.contains("nothing was charged"), "{table}");
     assert_eq!(stage.place.tables(), before);

@@ -6,6 +6,8 @@
 mod bad_imports;
 mod bad_places;
 mod bad_settings;
+mod brakes;
+mod by_hand;
 mod completions;
 mod daemon;
 mod database;

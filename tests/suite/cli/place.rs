@@ -73,6 +73,11 @@ impl Place {
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// A command of the test's own, in this folder and environment.
+    pub fn dress<'c>(&self, command: &'c mut std::process::Command) -> &'c mut std::process::Command {
+        command.env_clear().envs(&self.variables).current_dir(self.folder.path())
+    }
+
     /// Runs a command under a test clock.
     pub fn at(&self, clock: &str, arguments: &[&str]) -> Said {
         self.run(&[&["--clock", clock], arguments].concat())

@@ -115,6 +115,29 @@ fn text_of_the_environment_is_read_as_what_the_key_is() {
 }
 
 #[test]
+fn brakes_that_depend_on_the_business_are_off_until_they_are_set() {
+    use renewd::app::limits;
+    use renewd::domain::brakes::{BrakeLimits, GrowthLimit};
+    let defaults = limits(&Config::load(&Layers::default()).unwrap()).brakes;
+    assert_eq!(defaults, BrakeLimits::default(), "the file and the code say the same");
+    assert!(defaults.charges_max.is_none() && defaults.sums_max.is_empty());
+    let set = with_environment(&[
+        ("RENEWD_BRAKES__CHARGES_MAX", "9000"),
+        ("RENEWD_BRAKES__SUMS_MAX", "50000000 KRW, 2000000 USD"),
+        ("RENEWD_BRAKES__GROWTH_FLOOR", "7"),
+        ("RENEWD_BRAKES__DECLINES_PERCENT_MAX", "0"),
+    ]);
+    let set = limits(&set.unwrap()).brakes;
+    assert_eq!((set.charges_max, set.sums_max.len(), set.declines), (Some(9_000), 2, None));
+    assert_eq!(set.growth, Some(GrowthLimit { percent_max: 300, floor: 7 }));
+    let off = with_environment(&[("RENEWD_BRAKES__GROWTH_PERCENT_MAX", "0")]).unwrap();
+    assert_eq!(limits(&off).brakes.growth, None);
+    assert!(with_environment(&[("RENEWD_BRAKES__DECLINES_PERCENT_MAX", "100")]).is_err(), "it would never trip");
+    let said = with_environment(&[("RENEWD_BRAKES__SUMS_MAX", "50000000")]).unwrap_err().to_string();
+    assert!(said.contains("minor units") && said.contains("RENEWD_BRAKES__SUMS_MAX"), "{said}");
+}
+
+#[test]
 fn the_variables_that_kubernetes_sets_for_a_service_called_renewd_are_left_alone() {
     let names = [
         "RENEWD_SERVICE_HOST",

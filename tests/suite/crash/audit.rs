@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A cancellation as its own transaction saw it.
@@ -55,6 +56,24 @@ impl Auditor {
         }
         connection.close().await.expect("a clean goodbye");
         wrong
+    }
+}
+
+impl Auditor {
+    /// What the ledger and the tables say of the payments that are named there: a round does not happen twice.
+    pub async fn traces(&self, wrong: &[String]) -> Vec<String> {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("a server that is up");
+        let text = std::fs::read_to_string(&self.ledger).expect("the gateway's ledger");
+        let named = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+        let words = wrong.iter().flat_map(|line| line.split_whitespace()).map(named);
+        let ids: BTreeSet<String> = words.filter(|word| word.starts_with("rn") && word.len() > 20).collect();
+        let mut traces = Vec::new();
+        for id in ids {
+            traces.extend(text.lines().filter(|line| line.contains(&id)).map(|line| format!("ledger: {line}")));
+            let rows = sqlx::query_scalar::<_, String>(AssertSqlSafe(include_str!("traces.sql"))).bind(&id);
+            traces.extend(rows.fetch_all(&mut connection).await.expect("its rows"));
+        }
+        traces
     }
 }
 

@@ -236,6 +236,9 @@ impl Ground {
     /// Fails the test with all that is wrong.
     pub async fn audit(&self, moment: Moment) {
         let wrong = self.auditor.wrong(&self.canceled, moment).await;
-        assert!(wrong.is_empty(), "{moment:?}:\n  {}", wrong.join("\n  "));
+        if !wrong.is_empty() {
+            let traces = self.auditor.traces(&wrong).await;
+            panic!("{moment:?}:\n  {}\n{}", wrong.join("\n  "), traces.join("\n"));
+        }
     }
 }

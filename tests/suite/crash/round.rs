@@ -36,8 +36,9 @@ const ENDINGS: [&str; 15] = [
 ];
 
 /// How much time passes before each of the quiet runs: past the lease, the first look-ups, the time after which an
-/// unreceived request is sent again, and then the days of the ladder, each at about ten past ten.
-const QUIET_WAITS: [TimeDelta; 10] = [
+/// unreceived request is sent again, then the days of the ladder, each at about ten past ten, and at last the late
+/// look-ups of what ended on the last of these days, twice: on a busy machine one may go unanswered.
+const QUIET_WAITS: [TimeDelta; 12] = [
     TimeDelta::seconds(3),
     TimeDelta::seconds(61),
     TimeDelta::seconds(660),
@@ -48,6 +49,8 @@ const QUIET_WAITS: [TimeDelta; 10] = [
     TimeDelta::days(2),
     TimeDelta::days(2),
     TimeDelta::days(2),
+    TimeDelta::hours(2),
+    TimeDelta::hours(2),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +160,10 @@ impl Round<'_> {
         })
         .take(count)
         .collect();
-        self.subscriptions.extend(self.ground.subscribe(&endings).await);
+        let ids = self.ground.subscribe(&endings).await;
+        let ended = ids.iter().zip(&endings).filter(|(_, ending)| !ending.is_empty());
+        self.story.lines.push(ended.map(|(id, ending)| format!("{id}{ending} ")).collect());
+        self.subscriptions.extend(ids);
     }
 
     async fn disturb(&mut self, what: Disturbance) {
@@ -171,6 +177,7 @@ impl Round<'_> {
             Disturbance::NewKey => {
                 let subscription = self.any_subscription();
                 let key = format!("bk-new-{}", self.random.u32(..));
+                self.story.lines.push(format!("  {subscription} gets {key}"));
                 self.ground.enter_key(&subscription, &key).await;
             }
         }
@@ -213,6 +220,7 @@ impl Round<'_> {
 
     async fn cancel(&mut self) {
         let subscription = self.any_subscription();
+        self.story.lines.push(format!("  of {subscription}"));
         self.ground.cancel(&subscription).await;
         let canceled = self.ground.canceled.last().expect("the one just written down");
         self.tally.canceled_in_time += u32::from(canceled.attempts.is_empty());

@@ -4,9 +4,10 @@ use super::receiver::{Does, Heard, Receiver};
 use super::{Told, deliver};
 use crate::world::On;
 use chrono::TimeDelta;
+use renewd::domain::action::{ActionKind, Hand, NewAction};
 use renewd::domain::delivery::SinkName;
 use renewd::domain::event::{EventKind, NewEvent};
-use renewd::domain::ids::EventId;
+use renewd::domain::ids::{ActionId, EventId};
 use renewd::engine::deliver::Dispatcher;
 use renewd::shutdown::Shutdown;
 use renewd::store::outbox::{DeliveryFilter, Manual, ManualChange};
@@ -115,7 +116,9 @@ async fn what_was_given_up_is_sent_again_under_the_same_id(on: On) {
         created_at: now,
     };
     let (manual, reason) = (Manual::ReplayDead, "the API was mended".to_owned());
-    let change = ManualChange { manual, event_id: None, sink: None, since: None, reason, action };
+    let id = ActionId(told.world.app.chance.id(now));
+    let recorded = NewAction::new(id, ActionKind::EventsReplay, &Hand::of("ops"), now);
+    let change = ManualChange { manual, event_id: None, sink: None, since: None, reason, action, recorded };
     assert_eq!(told.world.store.change_deliveries(&change).await.unwrap(), 1);
     told.deliver().await;
     let ids: BTreeSet<String> = told.api.heard().iter().map(|one| one.header("webhook-id").to_owned()).collect();

@@ -6,6 +6,7 @@ use renewd::gateway::simulator::{Rule, Trouble, When};
 
 crate::on_both_databases! {
     already_paid_is_looked_up_and_believed_only_then,
+    money_that_came_after_a_decline_is_found_before_the_renewal_fails,
     a_key_that_is_gone_is_a_hard_decline,
     a_used_up_payment_id_goes_on_under_the_next_a_day_later,
     refusals_that_are_not_the_customers_go_to_a_person,
@@ -35,6 +36,18 @@ async fn already_paid_is_looked_up_and_believed_only_then(on: On) {
     assert_eq!(report.paid, 1);
     assert_eq!((world.charges(SUB).len(), world.attempts(SUB).await.len()), (1, 2));
     assert_eq!(world.period_end(SUB).await, instant("2026-02-28T00:00:00+09:00"));
+}
+
+/// The approval came after the last attempt that there was time for, and no run looked before the grace was over.
+async fn money_that_came_after_a_decline_is_found_before_the_renewal_fails(on: On) {
+    let world = world(on, "bk-late").await;
+    assert_eq!(world.run().await.declined, 1);
+    let report = world.run_after(TimeDelta::days(9)).await;
+    assert_eq!((report.paid, report.failed, report.downgraded), (1, 0, 0));
+    assert_eq!(world.renewal(SUB).await.state, "paid");
+    assert_eq!(world.period_end(SUB).await, instant("2026-02-28T00:00:00+09:00"));
+    let told = world.timeline(SUB).await.events;
+    assert!(told.iter().all(|event| event.kind != "renewal.failed"), "{told:?}");
 }
 
 async fn a_key_that_is_gone_is_a_hard_decline(on: On) {

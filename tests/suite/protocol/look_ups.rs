@@ -9,6 +9,7 @@ crate::on_both_databases! {
     paid_with_a_mismatch_goes_to_a_person_and_extends_nothing,
     a_soft_decline_is_tried_again_the_next_morning,
     a_hard_decline_waits_for_another_card_and_is_charged_at_once_with_it,
+    another_card_waits_until_the_open_attempt_is_resolved,
     a_transient_decline_is_tried_again_the_same_day,
     a_decline_of_unknown_class_climbs_two_rungs,
     an_older_failure_is_not_this_attempts,
@@ -107,6 +108,30 @@ async fn a_hard_decline_waits_for_another_card_and_is_charged_at_once_with_it(on
         let report = world.run_after(TimeDelta::minutes(1)).await;
         assert_eq!(report.paid, 1);
         assert_eq!(world.charges(SUB)[0].billing_key, "bk-new");
+    }
+}
+
+/// An attempt keeps its card to its end, and nobody pays with both.
+async fn another_card_waits_until_the_open_attempt_is_resolved(on: On) {
+    for (ending, paid_with) in [("pending", "bk-pending"), ("pending-failed", "bk-new")] {
+        let world = world(on, &format!("bk-{ending}")).await;
+        assert_eq!(world.run().await.unknown, 1, "{ending}");
+        world.clock.pass(TimeDelta::minutes(1));
+        world.import(&key(SUB, "bk-new")).await;
+        world.run_after(TimeDelta::minutes(1)).await;
+        assert_eq!((world.attempts(SUB).await.len(), world.charges(SUB).len()), (1, 0), "{ending}: still under way");
+
+        world.run_after(TimeDelta::hours(2)).await;
+        world.run_after(TimeDelta::days(1)).await;
+        let (charges, attempts) = (world.charges(SUB), world.attempts(SUB).await);
+        let cards: Vec<&str> = charges.iter().map(|charge| charge.billing_key.as_str()).collect();
+        assert_eq!(cards, [paid_with], "{ending}: {attempts:#?}");
+        if let [first, second] = attempts.as_slice() {
+            assert_eq!((first.number, first.state.as_str()), (1, "declined"), "{ending}");
+            assert_eq!((second.number, second.state.as_str()), (2, "paid"), "{ending}");
+            assert!(first.billing_key_id != second.billing_key_id, "{ending}");
+        }
+        assert_eq!(attempts.len(), if paid_with == "bk-new" { 2 } else { 1 }, "{ending}");
     }
 }
 

@@ -2,13 +2,17 @@
 //! own ledger and against what was recorded.
 
 mod answers;
+mod brakes;
+mod by_hand;
 mod cancellations;
 mod circuits;
+mod coverage;
 mod dunning;
 mod edges;
 mod late;
 mod look_ahead;
 mod look_ups;
+mod plans;
 mod refunds;
 mod stops;
 mod ticks;

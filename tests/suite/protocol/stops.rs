@@ -193,7 +193,10 @@ async fn a_claim_that_waited_too_long_is_given_back_unsent(on: On) {
     world.rule(When::Always, Trouble::SlowApproval { millis: 600 });
     let clock = world.clock.clone();
     let time_passes = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // The first one is under way, and the other waits for its slot.
+        while world.simulator.model().ledger().requests(Route::Charge) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         clock.pass(TimeDelta::seconds(21));
     };
     let (report, ()) = tokio::join!(world.run(), time_passes);

@@ -4,6 +4,7 @@ use crate::support::postgres;
 use crate::told::Told;
 use crate::world::{On, World};
 use chrono::{DateTime, TimeDelta, Utc};
+use renewd::domain::action::Hand;
 use renewd::domain::payment::Payment;
 use renewd::engine::control;
 use renewd::engine::reconcile::ReconcileRequest;
@@ -44,8 +45,9 @@ pub async fn reconcile_between(world: &World, from: DateTime<Utc>, until: DateTi
 
 /// A person says that charging may go on.
 pub async fn resume(world: &World) {
-    let id = renewd::domain::ids::EventId(world.app.chance.id(world.app.clock.now()));
-    assert!(control::resume(&*world.store, id, "ops", "checked").await.unwrap().is_some(), "it was held");
+    let new_id = || world.app.chance.id(world.app.clock.now());
+    let hand = Hand::of("ops").because("checked");
+    assert!(control::resume(&*world.store, &new_id, &hand).await.unwrap().is_some(), "it was held");
 }
 
 /// Why charging is paused.

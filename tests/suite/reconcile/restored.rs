@@ -16,6 +16,7 @@ crate::on_both_databases! {
     a_payment_that_is_listed_unreadably_is_no_less_forgotten,
     planned_and_declined_before_the_copy_and_paid_after_it_is_adopted,
     several_lost_periods_are_adopted_in_their_order,
+    what_was_found_ahead_is_placed_once_the_period_before_it_is,
     a_copy_from_the_middle_of_a_run_is_settled_by_look_ups,
     a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
     a_hold_that_died_half_way_is_gone_on_with,
@@ -126,11 +127,33 @@ async fn several_lost_periods_are_adopted_in_their_order(on: On) {
     let short = reconcile_between(&world, now - TimeDelta::days(40), now).await;
     assert_eq!((short.adopted, short.payments_unknown), (0, 2), "the first period is missing: {short:?}");
     for unknown in &short.unknown {
-        assert_eq!(observations(&world, on, unknown.payment_id.as_str(), "reconcile").await, 1, "kept all the same");
+        assert_eq!(
+            observations(&world, on, unknown.payment_id.as_str(), "reconcile, ahead of its subscription").await,
+            1,
+            "kept"
+        );
     }
     let whole = reconcile_between(&world, now - TimeDelta::days(90), now).await;
     assert_eq!((whole.adopted, whole.needs_a_look()), (3, false), "{whole:?}");
     assert_eq!(whole.adopted_amounts["KRW"], 165_000);
+    assert_eq!(results(&world, &["sub"]).await, before);
+}
+
+async fn what_was_found_ahead_is_placed_once_the_period_before_it_is(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk").await;
+    let copy = backup(&world, on).await;
+    let first = world.store.now().await.unwrap();
+    for days in [0, 28, 31] {
+        assert_eq!(world.run_after(TimeDelta::days(days)).await.paid, 1);
+    }
+    let before = results(&world, &["sub"]).await;
+
+    let world = world.on_database(&copy).await;
+    let now = world.store.now().await.unwrap();
+    assert_eq!(reconcile_between(&world, now - TimeDelta::days(40), now).await.payments_unknown, 2);
+    let of_one_day = reconcile_between(&world, first, first + TimeDelta::days(1)).await;
+    assert_eq!((of_one_day.adopted, of_one_day.needs_a_look()), (3, false), "{of_one_day:?}");
     assert_eq!(results(&world, &["sub"]).await, before);
 }
 
@@ -261,8 +284,9 @@ async fn the_reason_of_an_earlier_pause_is_kept(on: On) {
     let copy = backup(&world, on).await;
     world.run().await;
     let world = world.on_database(&copy).await;
-    let by = renewd::domain::ids::EventId(world.app.chance.id(world.app.clock.now()));
-    renewd::engine::control::pause(&*world.store, by, "ops", "prices").await.unwrap();
+    let new_id = || world.app.chance.id(world.app.clock.now());
+    let hand = renewd::domain::action::Hand::of("ops").because("prices");
+    renewd::engine::control::pause(&*world.store, &new_id, &hand).await.unwrap();
     world.run().await;
     let reason = paused(&world).await.unwrap();
     assert!(

@@ -4,9 +4,10 @@ use super::ground::{Ground, now};
 use super::on_all;
 use chrono::TimeDelta;
 use renewd::chance::Chance;
+use renewd::domain::action::{ActionKind, Hand, NewAction};
 use renewd::domain::delivery::{NewDelivery, Next, Recorded, Sending, SinkName, Told};
 use renewd::domain::event::{EventKind, NewEvent};
-use renewd::domain::ids::{EventId, SubscriptionId};
+use renewd::domain::ids::{ActionId, EventId, SubscriptionId};
 use renewd::store::outbox::{DeliveryClaim, DeliveryFilter, Manual, ManualChange, Router};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -217,7 +218,9 @@ async fn what_people_were_told_lately_is_counted(ground: Ground) {
 
 fn by_hand(ground: &Ground, manual: Manual, event_id: Option<EventId>) -> ManualChange {
     let action = event(ground, EventKind::EventsReplayed, None);
-    ManualChange { manual, event_id, sink: None, since: None, reason: "asked for it".to_owned(), action }
+    let hand = Hand::of("haneul").because("asked for it");
+    let recorded = NewAction::new(ActionId(ground.chance.id(now())), ActionKind::EventsDrop, &hand, now());
+    ManualChange { manual, event_id, sink: None, since: None, reason: "asked for it".to_owned(), action, recorded }
 }
 
 async fn drop_one(ground: &Ground, id: EventId) {
@@ -255,8 +258,10 @@ async fn what_a_person_did_is_told_if_it_did_anything(ground: Ground) {
     let unknown = by_hand(&ground, Manual::Drop, Some(EventId(Uuid::nil())));
     assert_eq!(ground.change_deliveries(&unknown).await.unwrap(), 0);
     assert_eq!(ground.count("events", "kind = 'events.replayed'").await, 0);
+    assert_eq!(ground.count("actions", "true").await, 0);
     drop_one(&ground, all[0]).await;
     assert_eq!(ground.count("events", "kind = 'events.replayed'").await, 1);
+    assert_eq!(ground.count("actions", "actor = 'haneul' AND kind = 'events_drop'").await, 1);
     assert_eq!(ground.count("outbox", "true").await, 1, "like every event");
 }
 

@@ -2,9 +2,12 @@
 //! memory. What is about SQL itself runs on the two databases.
 
 mod access;
+mod act;
+mod ahead;
 mod claim;
 mod condition;
 mod connections;
+mod coverage;
 mod deliveries;
 mod edges;
 mod ground;

@@ -34,6 +34,7 @@ fn change(facts: &RefundFacts, ground: &Ground, to: RefundState) -> RefundChange
     let done = to == RefundState::Done;
     RefundChange {
         payment_id: facts.payment_id.clone(),
+        number: facts.number,
         renewal_id: facts.renewal_id,
         to,
         next_try_at: (!done).then(|| now() + TimeDelta::hours(1)),

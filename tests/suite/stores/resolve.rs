@@ -7,6 +7,7 @@ use renewd::domain::event::EventKind;
 use renewd::domain::ids::AttemptId;
 use renewd::domain::reconcile::{FoundPayment, LostAttempt};
 use renewd::domain::renewal::State;
+use renewd::domain::settlement::PaymentRecord;
 use renewd::store::{LateChange, Paused, Switch};
 
 on_all!(
@@ -22,6 +23,7 @@ on_all!(
     a_payment_that_was_found_meanwhile_is_not_put_off,
     money_that_turns_up_late_is_recorded_once,
     a_sight_is_kept_once,
+    what_could_not_be_placed_waits_until_it_is_recorded,
 );
 
 fn lease() -> TimeDelta {
@@ -212,4 +214,25 @@ async fn a_sight_is_kept_once(ground: Ground) {
         ground.observe(&[(record.clone(), by.to_owned())]).await.unwrap();
     }
     assert_eq!(ground.count("observations", "true").await, 2);
+}
+
+async fn what_could_not_be_placed_waits_until_it_is_recorded(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1"]).await;
+    let attempt = ground.claim_one().await;
+    let paid = ground.paid(&attempt);
+    let record = paid.payment.clone().unwrap();
+    let seen = |name: &str, by: &str| [(PaymentRecord { payment_id: name.into(), ..record.clone() }, by.to_owned())];
+    let own = attempt.renewal.payment_id.as_str();
+    for (name, by) in [(own, "ahead"), ("rn-b", "ahead"), ("rn-a", "ahead"), ("rn-c", "webhook"), (own, "ahead")] {
+        ground.observe(&seen(name, by)).await.unwrap();
+        ground.pass(TimeDelta::seconds(if name == own { 1 } else { 0 }));
+    }
+    let ids = async |rows_max| {
+        let ids = ground.unplaced("ahead", rows_max).await.unwrap();
+        ids.into_iter().map(|id| id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(9).await, [own, "rn-a", "rn-b"]);
+    assert_eq!(ids(1).await, [own]);
+    ground.settle(&[paid]).await.unwrap();
+    assert_eq!(ids(9).await, ["rn-a", "rn-b"]);
 }

@@ -86,6 +86,7 @@ async fn a_run_is_opened_and_closed(ground: Ground) {
         error: None,
         finished_at: now() + TimeDelta::seconds(90),
         events: vec![told],
+        coverage: Vec::new(),
     };
     ground.close_run(&closed).await.unwrap();
     let row = ground.run(first).await.unwrap().unwrap();

@@ -296,7 +296,8 @@ impl Walk {
     async fn look(&mut self) {
         let shown = (
             self.ground.backlog().await.unwrap(),
-            self.ground.claimable(None, 9).await.unwrap(),
+            self.ground.open_renewals(None, 9).await.unwrap(),
+            self.ground.due_now(None).await.unwrap(),
             self.ground.needs_person(9).await.unwrap(),
         );
         self.note("look", shown);

@@ -5,7 +5,7 @@ use crate::domain::attempt::AttemptState;
 use crate::domain::ids::{AttemptId, RenewalId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
-use crate::store::memory::rows::{Attempt, Event, Renewal, Seen};
+use crate::store::memory::rows::{Action, Attempt, Event, Renewal, Seen};
 use crate::store::memory::table::Table;
 
 /// A constraint's no.
@@ -108,6 +108,15 @@ impl Tables {
             self.sights.put(sight, number);
             self.observations.put(number, row);
         }
+    }
+
+    /// Records what somebody did. Rows are only ever added: there is no other way to write this table.
+    pub fn add_action(&mut self, row: Action) -> Result<(), StoreError> {
+        if self.actions.has(&row.id) || row.actor.is_empty() {
+            return refused("actions", row.id, "is there already, or names nobody");
+        }
+        self.actions.put(row.id, row);
+        Ok(())
     }
 
     /// Tells events, each once.

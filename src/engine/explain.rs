@@ -1,0 +1,66 @@
+//! What is next for one subscription, and why: read, decided as a run would decide it, and nothing is recorded.
+
+use crate::domain::due::{self, Planning};
+use crate::domain::ids::SubscriptionId;
+use crate::domain::outlook::{Outlook, Standing};
+use crate::domain::policy::Policy;
+use crate::domain::renewal::State;
+use crate::store::read::{RenewalRow, Timeline};
+use crate::store::{DuePage, Store, StoreError};
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+/// Whether and when the subscription's next period is charged, and why.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn explain(store: &dyn Store, policy: &Policy, timeline: &Timeline) -> Result<Outlook, StoreError> {
+    let subscription = &timeline.subscription;
+    let paused = store.switch().await?.paused;
+    let next = timeline.renewals.iter().find(|row| row.period_start == subscription.current_period_end);
+    let outlook = match next.and_then(|row| standing(row, timeline)) {
+        Some(standing) => Outlook::of_renewal(&standing),
+        None => planned(store, policy, subscription.subscription_id.as_str(), &subscription.status).await?,
+    };
+    Ok(match paused {
+        Some(paused) => outlook.paused(&format!("by {}: {}", paused.by, paused.reason)),
+        None => outlook,
+    })
+}
+
+/// As the planner would decide it when it is due.
+async fn planned(store: &dyn Store, policy: &Policy, id: &str, status: &str) -> Result<Outlook, StoreError> {
+    let now = store.now().await?;
+    let page = DuePage {
+        ends_before: now + TimeDelta::days(36_500),
+        after: None,
+        rows_max: 1,
+        only: Some(vec![SubscriptionId::from(id)]),
+    };
+    let facts = store.due_facts(&page).await?;
+    let Some(facts) = facts.first() else { return Ok(Outlook::of_nothing(status)) };
+    let new_id = || Uuid::nil();
+    let at = Planning { business_date: policy.zone.date_of(now), now, new_id: &new_id };
+    let (disposition, planned) = due::decide(facts, policy, &at);
+    Ok(Outlook::of_plan(disposition, &planned))
+}
+
+fn standing(row: &RenewalRow, timeline: &Timeline) -> Option<Standing> {
+    let declined =
+        timeline.attempts.iter().rev().find(|attempt| attempt.renewal_id == row.id && attempt.decline_reason.is_some());
+    Some(Standing {
+        renewal_id: row.id.clone(),
+        state: State::parse(&row.state)?,
+        next_attempt_at: row.next_attempt_at,
+        next_look_up_at: row.next_look_up_at,
+        waits_for_key: row.waits_for_key,
+        review_reason: row.review_reason.clone(),
+        declines: row.decline_count,
+        last_decline: declined
+            .and_then(|attempt| attempt.decline_reason.clone())
+            .map(|reason| reason.replace('_', " ")),
+        access_until: row.access_until,
+        cancel_at_period_end: timeline.subscription.cancel_at_period_end,
+        has_usable_key: timeline.subscription.billing_key_state == "usable",
+    })
+}

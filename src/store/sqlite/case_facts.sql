@@ -1,0 +1,33 @@
+-- All payment ids that one renewal has or had, each with the last attempt that was made under it, whether or not a look-up
+-- is due: what a person's answer is held against.
+-- $1 now, $2 renewal
+WITH wanted AS (
+    SELECT r.id, r.payment_id, 0 AS retired, r.look_ups, coalesce(r.ended_at, r.updated_at) AS since,
+        coalesce(r.next_look_up_at, r.updated_at) AS next_look_up_at
+    FROM renewals r
+    WHERE r.id = $2
+    UNION ALL
+    SELECT p.renewal_id, p.payment_id, 1, p.look_ups, p.retired_at, coalesce(p.next_look_up_at, p.retired_at)
+    FROM retired_payments p
+    WHERE p.renewal_id = $2
+)
+SELECT $1 AS now, r.id AS renewal_id, r.subscription_id, r.customer_id, r.plan_id, r.state,
+    r.amount, r.currency, r.period_start, r.period_end, r.access_until, r.first_declined_at, r.look_ups,
+    r.unknown_since, r.lease_epoch, r.unsettled_claims, a.id AS attempt_id, a.run_id, a.number, a.payment_id,
+    a.series, r.order_name, a.idempotency_key, a.billing_key_id, a.channel_key, a.pg_provider,
+    a.request_body, a.request_hash, a.started_at, k.billing_key, s.cancel_at_period_end,
+    s.status IN ('active', 'past_due') AND s.current_period_end = r.period_start AS period_is_next,
+    (SELECT paused_at IS NOT NULL FROM controls) AS paused,
+    (SELECT json_group_array(json_object('number', p.number, 'state', p.state, 'billing_key_id', p.billing_key_id,
+            'transaction_id', p.transaction_id, 'class', p.decline_class, 'settled_at', p.settled_at))
+        FROM (SELECT * FROM attempts WHERE renewal_id = r.id ORDER BY number) p) AS attempts,
+    (SELECT json_group_array(b.billing_key)
+        FROM (SELECT * FROM billing_keys WHERE customer_id = r.customer_id ORDER BY created_at DESC, id DESC) b) AS keys,
+    w.retired, w.look_ups AS late_look_ups, w.since, w.next_look_up_at AS due_at
+FROM wanted w
+JOIN renewals r ON r.id = w.id
+JOIN subscriptions s ON s.id = r.subscription_id
+JOIN attempts a ON a.renewal_id = r.id AND a.number = (
+    SELECT max(t.number) FROM attempts t WHERE t.renewal_id = r.id AND t.payment_id = w.payment_id)
+LEFT JOIN billing_keys k ON k.id = a.billing_key_id
+ORDER BY w.retired, w.payment_id
