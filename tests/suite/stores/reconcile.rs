@@ -125,8 +125,6 @@ async fn recorded_payments_come_by_their_first_attempt_in_pages(ground: Ground) 
 async fn what_is_found_is_due_for_a_late_look_up_with_its_lost_attempt(ground: Ground) {
     let attempt = declined(&ground).await;
     let one = found(&ground, &attempt, Some(2));
-    let look_up_at = async || ground.timeline("sub_1").await.unwrap().unwrap().renewals[0].next_look_up_at;
-    let before = look_up_at().await;
     ground.wake(ground.run_id(), std::slice::from_ref(&one), "reconcile").await.unwrap();
     let late = ground.late_facts(9).await.unwrap();
     assert_eq!(late.len(), 1);
