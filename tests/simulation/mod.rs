@@ -12,6 +12,7 @@
 //! | `swarm.rs`, `troubles.rs` | what a seed's world is like, and what will go wrong in it |
 //! | `process.rs`, `storage.rs`, `wire.rs` | a worker: the real engine between a database and a wire that fail |
 //! | `database.rs`, `population.rs`, `weather.rs` | the database, the API service, the gateway's own troubles |
+//! | `commands.rs` | what people type, sensible or not |
 //! | `auditor.rs`, `facts.rs` | the promises; nothing of the engine |
 //! | `audited.rs` | books that were tampered with, to see that the auditor sees |
 //! | `strokes.rs` | the faults that must have struck, for a pass to mean anything |
@@ -25,6 +26,7 @@
 mod audited;
 mod auditor;
 mod bugs;
+mod commands;
 mod database;
 mod facts;
 mod happening;

@@ -1,6 +1,7 @@
 //! A worker's process: the real engine, run again and again, until somebody kills it.
 
 use super::bugs::Mask;
+use super::commands;
 use super::database::Open;
 use super::office::{Machine, Office};
 use super::storage::Storage;
@@ -233,6 +234,9 @@ async fn live(office: Arc<Office>, engine: Engine, number: usize) {
         });
         if ended.is_ok_and(|report| report.status == "completed") {
             office.completed(began);
+        }
+        if office.strikes(office.swarm.commands) {
+            commands::type_one(&office, &engine, number).await;
         }
         let interval = DAY / office.swarm.runs_a_day;
         office.time.sleep(office.between(SECOND, 2 * interval)).await;

@@ -74,6 +74,9 @@ pub struct Swarm {
     pub changes_of_mind: f64,
     pub new_cards: f64,
     pub plan_changes: f64,
+
+    /// Somebody types a command after a run. In a third of all worlds.
+    pub commands: f64,
 }
 
 impl Swarm {
@@ -129,6 +132,7 @@ impl Swarm {
             refunds: random.bool(),
             circuit: random.u32(2..=20),
             races: seed % 4 == 3,
+            commands: if seed % 3 == 0 { 0.1 } else { 0.0 },
         };
         swarm.reconciles |= swarm.restores > 0 || swarm.failovers_a_week > 0.0;
         if swarm.races { swarm.racing() } else { swarm }

@@ -128,6 +128,16 @@ impl Shows {
         }
     }
 
+    /// The same, where our own books hold money under this payment id that is not all back: what was seen once is not
+    /// undone by a gateway that forgot it, or whose look-ups are behind.
+    #[must_use]
+    pub fn beside_money_on_record(self, status: &str) -> Self {
+        match self {
+            Self::NoMoney => Self::OtherMoney(format!("no money now, and it was recorded here as {status}")),
+            other => other,
+        }
+    }
+
     /// For a person, in a few words.
     pub fn words(&self) -> String {
         match self {

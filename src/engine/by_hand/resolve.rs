@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::shutdown::Shutdown;
 use crate::store::LateFacts;
 use crate::store::act::{Act, Doing, Move};
-use crate::store::read::RenewalRow;
+use crate::store::read::{PaymentRow, RenewalRow};
 use serde::Serialize;
 use serde_json::json;
 
@@ -91,6 +91,7 @@ impl Engine {
         let is_open =
             |state: &str| matches!(RefundState::parse(state), Some(RefundState::Wanted | RefundState::Requested));
         let refunds = &case.timeline.refunds;
+        let looks = looks.into_iter().map(|look| beside_the_books(case, look)).collect();
         Ok(ReviewFacts {
             renewal_id: case.id,
             subscription_id: case.subscription_id.clone(),
@@ -113,6 +114,17 @@ impl Engine {
         let id = known.attempt.id.to_string();
         let is_open = case.timeline.attempts.iter().any(|row| row.id == id && row.state == "open");
         Look { payment_id: known.payment_id.clone(), shows: Shows::of(verdict, &known.attempt, is_open, now) }
+    }
+}
+
+/// Money that was recorded under the payment id counts as much as what the gateway shows of it now.
+fn beside_the_books(case: &Case, look: Look) -> Look {
+    let is_held = |row: &&PaymentRow| {
+        row.payment_id == look.payment_id.as_str() && row.amount.is_none_or(|amount| row.cancelled_amount < amount)
+    };
+    match case.timeline.payments.iter().find(is_held) {
+        Some(row) => Look { shows: look.shows.beside_money_on_record(&row.status), ..look },
+        None => look,
     }
 }
 

@@ -11,6 +11,7 @@ use renewd::gateway::simulator::{CancelCall, Route, Rule, Trouble, When};
 crate::on_both_databases! {
     money_that_turned_up_is_accepted_and_gives_the_period,
     what_is_not_as_ordered_is_paid_by_nobodys_word,
+    money_that_was_seen_once_is_not_denied_because_the_gateway_forgot_it,
     nothing_charged_ends_it_and_late_money_is_still_seen,
     nothing_charged_is_refused_while_the_gateway_says_paid,
     speaking_against_the_gateway_is_recorded_and_stays_so,
@@ -81,6 +82,19 @@ async fn what_is_not_as_ordered_is_paid_by_nobodys_word(on: On) {
     }
     assert_eq!((state(&world).await.as_str(), actions(&world).await.len()), ("review", 0));
     assert_eq!(world.period_end(SUB).await, instant("2026-01-31T00:00:00+09:00"));
+}
+
+async fn money_that_was_seen_once_is_not_denied_because_the_gateway_forgot_it(on: On) {
+    let world = squatted(on).await;
+    world.rule(When::Always, Trouble::Hidden);
+    world.clock.pass(TimeDelta::days(2));
+    for answer in [Answer::NotCharged, Answer::Retry, Answer::Paid, Answer::Refunded] {
+        let refusal = refused(resolve(&world, answer).await);
+        assert!(refusal.contains("recorded here as PAID"), "{answer:?}: {refusal:?}");
+    }
+    assert_eq!(state(&world).await, "review");
+    let refusal = refused(against(&world, Answer::Retry).await);
+    assert!(refusal.contains("recorded here as PAID"), "nothing overrules that: {refusal:?}");
 }
 
 async fn nothing_charged_ends_it_and_late_money_is_still_seen(on: On) {
