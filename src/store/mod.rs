@@ -4,6 +4,7 @@
 //! (a lost lease, a cancelled subscription, a period that moved), it may not choose. No method is per subscription.
 
 pub mod act;
+mod import;
 pub mod memory;
 pub mod outbox;
 pub mod postgres;
@@ -11,6 +12,8 @@ pub mod read;
 mod rows;
 pub mod sql;
 pub mod sqlite;
+
+pub use import::{BillingKeyRow, CustomerRow, ImportBatch, ImportRefs, PlanRow, SubscriptionRow};
 
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::charge::Attempt;
@@ -461,65 +464,4 @@ pub trait Store: Send + Sync {
 
     /// Everything about one subscription, renewal id or payment id, or `None`.
     async fn timeline(&self, id: &str) -> Result<Option<read::Timeline>, StoreError>;
-}
-
-/// Rows of an import, validated, in the order in which they refer to each other.
-#[derive(Clone, Debug, Default)]
-pub struct ImportBatch {
-    pub plans: Vec<PlanRow>,
-    pub customers: Vec<CustomerRow>,
-    pub billing_keys: Vec<BillingKeyRow>,
-    pub subscriptions: Vec<SubscriptionRow>,
-}
-
-/// Ids that an import refers to or finds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImportRefs {
-    pub plans: std::collections::BTreeSet<String>,
-    pub customers: std::collections::BTreeSet<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct PlanRow {
-    pub id: String,
-    pub name: String,
-    /// Minor units.
-    pub amount: i64,
-    pub currency: String,
-    /// ISO 8601: `P1M`.
-    pub interval: String,
-    pub tier: String,
-    pub fallback_tier: String,
-    pub order_name: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct CustomerRow {
-    pub id: String,
-    pub name: Option<String>,
-    pub email: Option<String>,
-    pub phone: Option<String>,
-}
-
-/// A billing key on its way into the database: the one place where it is serialized.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BillingKeyRow {
-    /// Derived from the key for imported rows: the same key is the same row.
-    pub id: String,
-    pub customer_id: String,
-    pub billing_key: crate::domain::charge::BillingKey,
-    pub channel_key: Option<String>,
-    pub pg_provider: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct SubscriptionRow {
-    pub id: String,
-    pub customer_id: String,
-    pub plan_id: String,
-    pub next_plan_id: Option<String>,
-    pub current_period_start: DateTime<Utc>,
-    pub current_period_end: DateTime<Utc>,
-    pub anchor_day: i64,
-    pub cancel_at_period_end: bool,
 }

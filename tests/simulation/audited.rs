@@ -72,7 +72,7 @@ fn renewal(subscription: &str, state: &str) -> Renewal {
 }
 
 fn subscription(id: &str, current_period_end: i64) -> Subscription {
-    Subscription { id: id.to_owned(), current_period_end, cancel_at_period_end: false }
+    Subscription { id: id.to_owned(), current_period_end, cancel_at_period_end: false, status: "active".to_owned() }
 }
 
 fn payment(subscription: &str) -> Payment {
@@ -221,6 +221,27 @@ fn what_stays_wrong_is_told_at_the_end() {
         let mut books = Books::honest();
         tamper(&mut books);
         assert_seen(tampered, promise, &books.look_at_the_end());
+    }
+}
+
+/// Paid late, cancelled, and over before the next period was planned: the end is all that becomes of it.
+#[test]
+fn a_period_after_the_cancelled_end_needs_nobody_to_renew_it() {
+    let ended = |canceled: bool, status: &str| {
+        let mut books = Books::honest();
+        let broke = books.facts.subscriptions.iter_mut().find(|row| row.id == "broke").unwrap();
+        (broke.cancel_at_period_end, broke.status) = (canceled, status.to_owned());
+        books.facts.renewals.pop();
+        books.facts.declines.clear();
+        books.auditor.ends.insert("broke".to_owned(), (FIRST_END, FIRST_END - 30 * DAY));
+        books
+    };
+    let mut lawful = ended(true, "downgraded");
+    assert_eq!(lawful.look_at_the_end(), []);
+    lawful.facts.subscriptions.iter_mut().for_each(|row| row.cancel_at_period_end = false);
+    assert_eq!(lawful.look_at_the_end(), [], "a change of mind after the end begins a new subscription");
+    for (canceled, status) in [(true, "active"), (false, "downgraded")] {
+        assert_seen(status, "nothing lost", &ended(canceled, status).look_at_the_end());
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Auditor {
     pub prices: BTreeSet<i64>,
     /// Where each subscription's period was last seen to end, and since when.
     pub ends: BTreeMap<String, (i64, i64)>,
+    /// Subscriptions, and the ends at which they were over because their customers had cancelled.
+    pub ended: BTreeSet<(String, i64)>,
     /// Charges are of the sum that was asked for, and no renewal is planned a second time at another price: the gateway
     /// does not err, and the database forgets nothing.
     pub exact: bool,
@@ -62,6 +64,10 @@ impl Auditor {
     pub fn restored(&mut self, facts: &Facts, now: i64) {
         self.canceled.clear();
         self.ends.clear();
+        let over = facts.subscriptions.iter().filter(|subscription| subscription.status == "downgraded");
+        let over: BTreeSet<_> =
+            over.map(|subscription| (subscription.id.clone(), subscription.current_period_end)).collect();
+        self.ended.retain(|ended| over.contains(ended));
         let canceled = facts.subscriptions.iter().filter(|subscription| subscription.cancel_at_period_end);
         for subscription in canceled {
             self.canceled(&subscription.id, facts, now);
@@ -78,6 +84,9 @@ impl Auditor {
             let known = self.ends.get(&subscription.id).is_some_and(|(known, _)| *known == end);
             if !known {
                 self.ends.insert(subscription.id.clone(), (end, now));
+            }
+            if subscription.cancel_at_period_end && subscription.status == "downgraded" {
+                self.ended.insert((subscription.id.clone(), end));
             }
         }
         self.nothing_lost(facts, planned_since, &mut found);
@@ -101,7 +110,8 @@ impl Auditor {
         found
     }
 
-    /// Each period that became due has a renewal that says what became of it, as soon as two whole runs have passed.
+    /// Each period that became due has a renewal that says what became of it, as soon as two whole runs have passed;
+    /// or its subscription ended there, cancelled.
     fn nothing_lost(&self, facts: &Facts, planned_since: Option<i64>, found: &mut Vec<Violation>) {
         let there: BTreeSet<&str> = facts.subscriptions.iter().map(|subscription| subscription.id.as_str()).collect();
         for gone in self.first_ends.keys().filter(|id| !there.contains(id.as_str())) {
@@ -112,7 +122,8 @@ impl Auditor {
             facts.renewals.iter().map(|renewal| (renewal.subscription_id.as_str(), renewal.period_start)).collect();
         for (subscription, (end, seen)) in &self.ends {
             let due = due_at(*end).max(*seen);
-            if due < planned_since && !known.contains(&(subscription.as_str(), *end)) {
+            let is_over = self.ended.contains(&(subscription.clone(), *end));
+            if due < planned_since && !is_over && !known.contains(&(subscription.as_str(), *end)) {
                 found.push(broken("nothing lost", format!("nobody renews {subscription} from {end}")));
             }
         }

@@ -133,6 +133,7 @@ impl Database for Memory {
                     id: row.row.id.clone(),
                     current_period_end: row.row.current_period_end.timestamp_micros(),
                     cancel_at_period_end: row.row.cancel_at_period_end,
+                    status: row.status.to_owned(),
                 })
                 .collect(),
             payments: self
@@ -265,7 +266,7 @@ impl Database for Sqlite {
                 .await,
             subscriptions: self
                 .all(&format!(
-                    "SELECT subscription_id AS id, {last} AS current_period_end, cancel_at_period_end \
+                    "SELECT subscription_id AS id, {last} AS current_period_end, cancel_at_period_end, status \
                      FROM subscription_access ORDER BY id"
                 ))
                 .await,

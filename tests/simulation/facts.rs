@@ -32,6 +32,7 @@ pub struct Subscription {
     pub id: String,
     pub current_period_end: i64,
     pub cancel_at_period_end: bool,
+    pub status: String,
 }
 
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]

@@ -17,6 +17,7 @@ crate::on_both_databases! {
     planned_and_declined_before_the_copy_and_paid_after_it_is_adopted,
     several_lost_periods_are_adopted_in_their_order,
     what_was_found_ahead_is_placed_once_the_period_before_it_is,
+    what_was_found_ahead_is_placed_by_a_later_run_and_does_not_lapse,
     a_copy_from_the_middle_of_a_run_is_settled_by_look_ups,
     a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
     a_hold_that_died_half_way_is_gone_on_with,
@@ -25,6 +26,9 @@ crate::on_both_databases! {
     the_reason_of_an_earlier_pause_is_kept,
     a_lost_series_is_adopted_under_its_own_name,
 }
+
+/// The plan of every subscription here, for a day at a time.
+const BY_THE_DAY: &str = r#"{"type":"plan","id":"pro","name":"Pro","amount":55000,"currency":"KRW","interval":"P1D","tier":"pro","fallback_tier":"free","order_name":"Pro"}"#;
 
 const SUBS: [&str; 4] = ["one", "two", "three", "four"];
 
@@ -155,6 +159,35 @@ async fn what_was_found_ahead_is_placed_once_the_period_before_it_is(on: On) {
     let of_one_day = reconcile_between(&world, first, first + TimeDelta::days(1)).await;
     assert_eq!((of_one_day.adopted, of_one_day.needs_a_look()), (3, false), "{of_one_day:?}");
     assert_eq!(results(&world, &["sub"]).await, before);
+}
+
+/// The copy knows of an attempt without an outcome, and nothing of the period that was paid after it. When the outcome is
+/// known at last, that period is long past: it would lapse, if nobody remembered that its money was seen.
+async fn what_was_found_ahead_is_placed_by_a_later_run_and_does_not_lapse(on: On) {
+    let world = World::new(on).await;
+    world.import(BY_THE_DAY).await;
+    world.subscribe("sub", "bk").await;
+    world.rule(When::Always, Trouble::Hidden);
+    assert_eq!(world.run().await.unknown, 1);
+    world.simulator.model().clear_rules();
+    let copy = backup(&world, on).await;
+    let unclear = world.renewal("sub").await.payment_id;
+    assert_eq!(world.run_after(TimeDelta::hours(1)).await.paid, 1);
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 1);
+
+    let world = world.on_database(&copy).await;
+    let fails = Rule::new(When::Payment(unclear.to_string()), Trouble::Error { status: 500 });
+    world.simulator.model().add_rule(fails.on(Route::LookUp));
+    let held = world.run_after(TimeDelta::days(4)).await;
+    assert!(held.problem.unwrap().contains("restore_suspected"));
+    assert_eq!(world.renewal("sub").await.state, "unknown");
+    world.simulator.model().clear_rules();
+    resume(&world).await;
+    let placed = world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(placed.problem, None);
+    let renewals = world.timeline("sub").await.renewals;
+    let paid = renewals.iter().filter(|renewal| renewal.state == "paid").count();
+    assert_eq!((paid, world.charges("sub").len()), (2, 2), "{renewals:?}");
 }
 
 async fn a_copy_from_the_middle_of_a_run_is_settled_by_look_ups(on: On) {

@@ -20,6 +20,8 @@ use tokio::sync::OnceCell;
 
 /// initdb takes a second or two; a loaded machine may take many.
 const START_SECS_MAX: u64 = 60;
+/// A server that was told to start and does not answer is told so again this often.
+const START_AGAIN_SECS: u64 = 5;
 const START_POLL: Duration = Duration::from_millis(20);
 
 /// `sun_path` holds 108 bytes on Linux, 104 elsewhere; the socket is called `.s.PGSQL.5432`.
@@ -28,9 +30,12 @@ const FOLDER_BYTES_MAX: usize = 80;
 /// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder; `$3`: `on` or `off`,
 /// whether commits reach the disk.
 /// In the background a shell's child reads nothing, so only `read` waits on the pipe, for the words `stop` and `start`
-/// or its end. SIGQUIT: stop at once, as a crash would.
+/// or its end. SIGQUIT: stop at once, as a crash would. A start that was refused may be asked for again: `sleep` lets the
+/// shell notice that its child has ended.
 const KEEPER: &str = r#"
 start() {
+    sleep 0
+    if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then return; fi
     "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
         -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
     server=$!
@@ -132,10 +137,17 @@ impl PrivateServer {
         writeln!(pipe, "{word}").expect("a living keeper");
     }
 
-    async fn wait_until(&self, answers: bool) {
+    async fn wait_until(&mut self, answers: bool) {
         let (url, started) = (self.0.url("postgres"), Instant::now());
+        let mut asked_again = 0;
         while connect(&url).await.is_ok() != answers {
-            assert!(started.elapsed().as_secs() < START_SECS_MAX, "the server did not stop or start: {url}");
+            let waited = started.elapsed().as_secs();
+            assert!(waited < START_SECS_MAX, "the server did not stop or start: {url}\nits log:\n{}", self.0.log());
+            // While a child of the crashed server still holds its memory, the next one refuses to start.
+            if answers && waited / START_AGAIN_SECS > asked_again {
+                asked_again += 1;
+                self.tell("start");
+            }
             tokio::time::sleep(START_POLL).await;
         }
     }
@@ -162,7 +174,7 @@ impl Cluster {
         while let Err(refusal) = connect(&cluster_url).await {
             let ended = keeper.try_wait().expect("the keeper's state").is_some();
             if ended || started.elapsed().as_secs() >= START_SECS_MAX {
-                let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+                let log = log_of(&folder);
                 panic!("PostgreSQL from {} did not start: {refusal}\nits log:\n{log}", programs.display());
             }
             tokio::time::sleep(START_POLL).await;
@@ -172,6 +184,10 @@ impl Cluster {
 
     fn url(&self, database: &str) -> String {
         url(&self.folder, database)
+    }
+
+    fn log(&self) -> String {
+        log_of(&self.folder)
     }
 
     /// Copies `template`; names are made unique, since two tests may have the same idea.
@@ -192,6 +208,10 @@ impl Cluster {
             .unwrap_or_else(|refusal| panic!("{statement}: {refusal}"));
         connection.close().await.expect("a clean goodbye");
     }
+}
+
+fn log_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 fn url(folder: &Path, database: &str) -> String {
