@@ -97,8 +97,9 @@ impl App {
     /// As [`App::database`], and [`StoreError::Schema`].
     pub async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         // Opening would make the file: only `migrate` makes a database.
-        if self.sqlite_file().is_some_and(|file| !file.exists()) {
-            return Err(StoreError::Schema(SchemaProblem::Missing));
+        if let Some(file) = self.sqlite_file().filter(|file| !file.exists()) {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string();
+            return Err(StoreError::Schema(SchemaProblem::NoFile { file }));
         }
         let store = self.database().await?;
         store.check_schema().await?;

@@ -30,6 +30,7 @@ use crate::config::{Config, Environment, Layers};
 use crate::shutdown::Shutdown;
 use crate::systemd::Systemd;
 use crate::telemetry;
+use by_hand::user_of_process;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -150,7 +151,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         return doctor::run(args, &cli.global, environment, &output).await;
     }
     let systemd = Systemd::of_environment(&environment, std::process::id());
-    let actor = environment.user().unwrap_or("unknown").to_owned();
+    let actor = user_of_process(&environment);
     let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
     // The demo is for a person who looks at its tables; the runs' own lines are for operations.
     let level = if matches!(cli.command, Command::Demo(_)) { "warn" } else { &config.log.level };

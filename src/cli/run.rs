@@ -1,5 +1,6 @@
 //! `renewd run`
 
+use super::by_hand::Who;
 use super::error::{CliError, incomplete, open_outcomes, usage};
 use super::figures::run_rows;
 use super::output::{Mode, Output};
@@ -36,9 +37,11 @@ pub struct Args {
     /// Goes on without this brake, if the plan is right: charges, sum, growth, declines, comparison; repeatable.
     #[arg(long = "override-brake", value_name = "NAME", requires = "reason", conflicts_with = "dry_run")]
     override_brakes: Vec<Brake>,
-    /// Why; recorded with who you are.
+    /// Why; recorded with the run.
     #[arg(long, value_name = "TEXT", requires = "override_brakes")]
     reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// Exit with 3 when an outcome is unknown or needs a person; otherwise that is a warning.
     #[arg(long)]
     exit_3_on_open: bool,
@@ -96,14 +99,15 @@ fn request(args: &Args, app: &App) -> Result<RunRequest, CliError> {
     if reason == Some("") {
         return Err(usage("--reason is empty").money("nothing was charged").hint("say why the plan is right as it is"));
     }
+    let actor = args.who.hand(app).actor;
     let let_go = reason.map(|reason| Override {
         brakes: args.override_brakes.iter().copied().collect(),
-        by: app.actor.clone(),
+        by: actor.clone(),
         reason: reason.to_owned(),
     });
     Ok(RunRequest {
         trigger: "cli".to_owned(),
-        actor: app.actor.clone(),
+        actor,
         business_date: args.date,
         only: args.subscriptions.iter().map(|id| SubscriptionId(id.clone())).collect(),
         charges_max: args.limit,

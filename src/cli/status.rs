@@ -80,8 +80,13 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
         output.heading(&gap)?;
     }
     let runs = status.runs.iter().map(|run| run_row(run, app));
-    output
-        .table(&["recent runs", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"], runs)?;
+    output.table(
+        &["recent runs", "by", "date", "status", "paid", "declined", "refunded", "unknown", "review", "id"],
+        runs,
+    )?;
+    if let Some(sentence) = failure(&status.runs) {
+        output.heading(&sentence)?;
+    }
     output.table(&["renewals", ""], backlog_rows(status, app))?;
     for sentence in status.open.sentences(app.zone) {
         output.heading(&sentence)?;
@@ -94,7 +99,22 @@ fn show(status: &Status, app: &App, output: &Output) -> Result<(), CliError> {
         return output.heading("nothing needs a person");
     }
     let rows = status.needs_a_look.iter().map(|renewal| look_row(renewal, app));
-    output.table(&["needs a look", "state", "amount", "why", "looked up next"], rows)
+    output.table(&["needs a look", "state", "amount", "why", "looked up next"], rows)?;
+    output.heading("what is known of one, and how to answer it: renewd show SUBSCRIPTION")
+}
+
+/// Why the newest run did not do its work, until one of its kind did: whoever reads `failed` asks why.
+fn failure(runs: &[RunRow]) -> Option<String> {
+    let is_over = |newer: &[RunRow], run: &RunRow| {
+        newer.iter().any(|other| other.trigger == run.trigger && other.status == "completed")
+    };
+    let failed = |(at, run): &(usize, &RunRow)| run.status == "failed" && !is_over(runs.split_at(*at).0, run);
+    let (_, run) = runs.iter().enumerate().find(failed)?;
+    let why = run.error.as_deref().unwrap_or("no reason was kept");
+    Some(format!(
+        "the run of {} ({}) failed: {why}. What was due stays due: renewd status --run {}",
+        run.business_date, run.trigger, run.id
+    ))
 }
 
 /// A night that nobody noticed is a schedule that does not work: told before everything else.
@@ -115,6 +135,7 @@ fn run_row(run: &RunRow, app: &App) -> Vec<String> {
         |name: &str| run.figures.get(name).and_then(serde_json::Value::as_u64).map_or_else(|| "–".into(), thousands);
     vec![
         local(run.started_at, app.zone),
+        run.trigger.clone(),
         run.business_date.to_string(),
         run.status.clone(),
         figure("paid"),

@@ -252,6 +252,8 @@ fn refuse(
             json!({
                 "amount": facts.amount,
                 "currency": facts.currency,
+                "period_start": facts.period_start,
+                "access_until": to.access_until(facts.period_start, facts.access_until),
                 "next_attempt_at": null,
                 "reason": review_reason.as_deref().or((event == Event::KeyMissing).then_some("no_billing_key")),
             }),

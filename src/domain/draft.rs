@@ -188,6 +188,10 @@ impl<'a> Draft<'a> {
 
     fn payload(&self, settled: &Settlement) -> Value {
         let renewal = &self.attempt.renewal;
+        let access_until = settled
+            .period
+            .as_ref()
+            .map_or_else(|| settled.state.access_until(renewal.period_start, settled.access_until), PeriodMove::to);
         json!({
             "amount": renewal.amount.minor(),
             "currency": renewal.amount.currency().code(),
@@ -195,7 +199,7 @@ impl<'a> Draft<'a> {
             "attempt": self.attempt.number,
             "period_start": renewal.period_start,
             "period_end": renewal.period_end,
-            "access_until": settled.access_until,
+            "access_until": access_until,
             "next_attempt_at": settled.next_attempt_at,
             "decline_class": settled.attempt.class,
             "decline_reason": settled.attempt.reason,

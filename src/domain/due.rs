@@ -195,7 +195,7 @@ fn told(planned: &PlannedRenewal, disposition: Disposition, at: &Planning<'_>) -
         "amount": planned.amount,
         "currency": planned.currency,
         "period_start": planned.period_start,
-        "access_until": planned.access_until,
+        "access_until": planned.state.access_until(planned.period_start, planned.access_until),
         "next_attempt_at": planned.next_attempt_at,
         "reason": planned.review_reason.as_deref().or((disposition == Disposition::NoKey).then_some("no_billing_key")),
     });

@@ -103,6 +103,17 @@ impl Outlook {
     }
 }
 
+impl Outlook {
+    /// What held the latest run may hold the next one.
+    #[must_use]
+    pub fn held(mut self, held: &str) -> Self {
+        if self.will_be_charged {
+            self.why.push(format!("but {held}: see renewd run --dry-run"));
+        }
+        self
+    }
+}
+
 fn due(standing: &Standing) -> Outlook {
     let waits = |why: String| Outlook { will_be_charged: false, at: None, why: vec![why] };
     if standing.cancel_at_period_end {

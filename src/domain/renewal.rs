@@ -5,6 +5,7 @@
 
 use super::attempt::AttemptState;
 use super::event::EventKind;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Where a renewal stands.
@@ -65,6 +66,12 @@ impl State {
     /// Money may still be collected without a person's doing.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Due | Self::Charging | Self::Unknown)
+    }
+
+    /// Until when a customer whose period ends at `period_start` has access, as `subscription_access` shows it: through
+    /// the grace only where the next period may still be paid.
+    pub fn access_until(self, period_start: DateTime<Utc>, grace_end: DateTime<Utc>) -> DateTime<Utc> {
+        if self.is_open() || self == Self::Review { period_start.max(grace_end) } else { period_start }
     }
 }
 

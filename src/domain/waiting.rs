@@ -109,7 +109,7 @@ fn change(
             EventId(new_id()),
             *kind,
             (&facts.subscription_id, facts.renewal_id, None),
-            json!({ "access_until": facts.access_until }),
+            json!({ "access_until": to.access_until(facts.period_start, facts.access_until) }),
             now,
         )
     };

@@ -5,7 +5,7 @@ use crate::domain::ids::SubscriptionId;
 use crate::domain::outlook::{Outlook, Standing};
 use crate::domain::policy::Policy;
 use crate::domain::renewal::State;
-use crate::store::read::{RenewalRow, Timeline};
+use crate::store::read::{RenewalRow, RunRow, Timeline};
 use crate::store::{DuePage, Store, StoreError};
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -22,10 +22,29 @@ pub async fn explain(store: &dyn Store, policy: &Policy, timeline: &Timeline) ->
         Some(standing) => Outlook::of_renewal(&standing),
         None => planned(store, policy, subscription.subscription_id.as_str(), &subscription.status).await?,
     };
+    let outlook = match held_by(&store.runs(RUNS_READ).await?, policy) {
+        Some(held) => outlook.held(&held),
+        None => outlook,
+    };
     Ok(match paused {
         Some(paused) => outlook.paused(&format!("by {}: {}", paused.by, paused.reason)),
         None => outlook,
     })
+}
+
+/// Runs read to find the latest of the schedule's: on a daemon retries and comparisons lie between.
+const RUNS_READ: u32 = 50;
+
+/// What held the latest run that was to charge everybody. Another one by a person's hand, for one renewal, changes nothing.
+fn held_by(runs: &[RunRow], policy: &Policy) -> Option<String> {
+    const BY_HAND: [&str; 3] = ["retry", "resolve", "refund"];
+    let brakes = |run: &RunRow| Some((run.started_at, run.figures.get("brakes")?.as_array()?.clone()));
+    let (at, brakes) = runs.iter().filter(|run| !BY_HAND.contains(&run.trigger.as_str())).find_map(brakes)?;
+    let first = brakes.first()?;
+    let text = |name: &str| first.get(name).and_then(serde_json::Value::as_str);
+    let on = text("channel").map(|channel| format!(" on {channel}")).unwrap_or_default();
+    let date = policy.zone.date_of(at);
+    Some(format!("brake {} held the run of {date}{on}: {}", text("brake")?, text("why").unwrap_or_default()))
 }
 
 /// As the planner would decide it when it is due.

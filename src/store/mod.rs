@@ -72,6 +72,10 @@ pub enum StoreError {
 pub enum SchemaProblem {
     #[error("the database has no renewd tables yet: run `renewd migrate`")]
     Missing,
+    #[error(
+        "there is no database {file}: see that DATABASE_URL is right, and that it means this folder; a first one is made by `renewd migrate`"
+    )]
+    NoFile { file: String },
     #[error("the database's schema is version {found}, this renewd needs {needed}: run `renewd migrate`")]
     TooOld { found: i64, needed: i64 },
     #[error(

@@ -50,7 +50,9 @@ pub(super) fn of_error(check: &'static str, error: &StoreError) -> Check {
     match error {
         StoreError::Schema(problem) => {
             let todo = match problem {
-                SchemaProblem::Missing | SchemaProblem::TooOld { .. } => "renewd migrate",
+                SchemaProblem::Missing | SchemaProblem::NoFile { .. } | SchemaProblem::TooOld { .. } => {
+                    "renewd migrate"
+                }
                 SchemaProblem::TooNew { .. } => "deploy the newer renewd; nothing in the database needs changing",
                 SchemaProblem::Changed { .. } => "restore the released migration files",
             };

@@ -1,6 +1,7 @@
 //! The settings: whether they can be read, and whether they are all there.
 
 use super::super::Global;
+use super::super::by_hand::user_of_process;
 use super::super::figures::local;
 use super::check::{Check, NOTHING_CHARGED, advice};
 use crate::app::{App, SetupError};
@@ -11,7 +12,7 @@ const SETTINGS: &str = "settings";
 
 /// The program with its settings; `None` where nothing further can be looked at without them.
 pub(super) fn look(global: &Global, environment: Environment, checks: &mut Vec<Check>) -> Option<App> {
-    let actor = environment.user().unwrap_or("unknown").to_owned();
+    let actor = user_of_process(&environment);
     let layers = Layers { file: global.config.clone(), environment, flags: Vec::new() };
     let read = Config::load(&layers).map_err(SetupError::from);
     let app = match read.and_then(|config| App::new(config, global.clock, actor)) {

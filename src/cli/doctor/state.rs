@@ -5,9 +5,12 @@ use super::check::{Check, NOTHING_CHARGED, advice};
 use super::database::read;
 use crate::app::App;
 use crate::domain::date::Zone;
-use crate::store::read::{Backlog, RunRow};
-use crate::store::{Store, Switch};
+use crate::domain::ids::RunId;
+use crate::engine::coverage::coverage;
+use crate::store::read::Backlog;
+use crate::store::{Store, StoreError, Switch};
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 const SWITCH: &str = "kill switch";
 const LAST_RUN: &str = "last run";
@@ -16,17 +19,14 @@ const BACKLOG: &str = "open renewals";
 /// A day and what a run may be late.
 const RUN_AGE_MAX: TimeDelta = TimeDelta::hours(26);
 
-/// Runs read to find the latest that was completed.
-const RUNS_READ: u32 = 200;
-
 pub(super) async fn look(app: &App, store: &dyn Store, checks: &mut Vec<Check>) {
     let now = match read(SWITCH, store.now()).await {
         Ok(now) => now,
         Err(check) => return checks.push(check),
     };
     checks.push(read(SWITCH, store.switch()).await.map_or_else(|check| check, |switch| of_switch(&switch, app.zone)));
-    let runs = read(LAST_RUN, store.runs(RUNS_READ)).await;
-    checks.push(runs.map_or_else(|check| check, |runs| of_runs(&runs, now, app.zone)));
+    let last = read(LAST_RUN, last_whole(store, app.zone)).await;
+    checks.push(last.map_or_else(|check| check, |last| of_last(last, now, app.zone)));
     checks.push(read(BACKLOG, store.backlog()).await.map_or_else(|check| check, |backlog| of_backlog(&backlog)));
 }
 
@@ -41,22 +41,37 @@ fn of_switch(switch: &Switch, zone: Zone) -> Check {
     }
 }
 
-fn of_runs(runs: &[RunRow], now: DateTime<Utc>, zone: Zone) -> Check {
-    let charges = |trigger: &str| !trigger.starts_with("reconcile") && !trigger.starts_with("look-ahead");
-    let is_whole = |run: &&RunRow| run.status == "completed" && charges(&run.trigger);
-    let last = runs.iter().filter(is_whole).filter_map(|run| run.finished_at).max();
+/// The latest run that did all the work of its date. A retry, a refund or a comparison that went well says nothing about
+/// the schedule: it is the ledger that knows.
+enum Last {
+    NoRun,
+    NoneWhole,
+    Whole(DateTime<Utc>),
+}
+
+async fn last_whole(store: &dyn Store, zone: Zone) -> Result<Last, StoreError> {
+    let covered = coverage(store, zone).await?.days.into_iter().rev().find_map(|day| day.covered_by);
+    let run = match covered.and_then(|id| Uuid::parse_str(&id).ok()) {
+        Some(id) => store.run(RunId(id)).await?,
+        None if store.runs(1).await?.is_empty() => return Ok(Last::NoRun),
+        None => None,
+    };
+    Ok(run.and_then(|run| run.finished_at).map_or(Last::NoneWhole, Last::Whole))
+}
+
+fn of_last(last: Last, now: DateTime<Utc>, zone: Zone) -> Check {
     let money =
         "what became due since then is not charged; the next run catches up what is not too old (business.max_overdue)";
     let todo = "see that `renewd run` is started daily, or that `renewd daemon` is up; renewd status shows what failed";
     match last {
-        Some(at) if now - at <= RUN_AGE_MAX => Check::ok(LAST_RUN, format!("completed {}", local(at, zone))),
-        Some(at) => {
+        Last::Whole(at) if now - at <= RUN_AGE_MAX => Check::ok(LAST_RUN, format!("completed {}", local(at, zone))),
+        Last::Whole(at) => {
             let hours = (now - at).num_hours();
-            let found = format!("the latest that was completed is {hours} h old ({})", local(at, zone));
+            let found = format!("the latest that did all its work is {hours} h old ({})", local(at, zone));
             Check::warning(LAST_RUN, found, advice(money, todo))
         }
-        None if runs.is_empty() => Check::ok(LAST_RUN, "none yet"),
-        None => Check::warning(LAST_RUN, "none of the latest was completed", advice(money, todo)),
+        Last::NoRun => Check::ok(LAST_RUN, "none yet"),
+        Last::NoneWhole => Check::warning(LAST_RUN, "none did all its work", advice(money, todo)),
     }
 }
 
@@ -83,35 +98,13 @@ mod tests {
     use super::super::check::Verdict;
     use super::*;
 
-    fn run(trigger: &str, status: &str, finished_at: DateTime<Utc>) -> RunRow {
-        RunRow {
-            id: String::new(),
-            trigger: trigger.to_owned(),
-            business_date: chrono::NaiveDate::MIN,
-            zone: String::new(),
-            status: status.to_owned(),
-            actor: String::new(),
-            figures: serde_json::json!({}),
-            error: None,
-            started_at: finished_at,
-            finished_at: Some(finished_at),
-        }
-    }
-
     #[test]
-    fn only_a_completed_run_counts_and_not_for_longer_than_a_day() {
+    fn a_run_counts_for_a_day_and_no_longer() {
         let (zone, now) = (Zone::parse("Asia/Seoul").unwrap(), DateTime::UNIX_EPOCH + TimeDelta::days(9));
-        let look = |runs: &[RunRow]| of_runs(runs, now, zone).result;
-        let hours = |hours| now - TimeDelta::hours(hours);
-        assert_eq!(look(&[]), Verdict::Ok);
-        assert_eq!(look(&[run("cli", "completed", hours(26))]), Verdict::Ok);
-        assert_eq!(look(&[run("schedule", "completed", hours(27))]), Verdict::Warning);
-        let others = [
-            run("schedule", "failed", hours(1)),
-            run("reconcile (schedule)", "completed", hours(1)),
-            run("look-ahead (schedule)", "completed", hours(1)),
-        ];
-        assert_eq!(look(&others), Verdict::Warning);
+        let look = |last| of_last(last, now, zone).result;
+        let before = |hours| Last::Whole(now - TimeDelta::hours(hours));
+        assert_eq!((look(Last::NoRun), look(Last::NoneWhole)), (Verdict::Ok, Verdict::Warning));
+        assert_eq!((look(before(26)), look(before(27))), (Verdict::Ok, Verdict::Warning));
     }
 
     #[test]

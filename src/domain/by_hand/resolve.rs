@@ -52,6 +52,7 @@ pub struct ReviewFacts {
     pub refund_is_open: bool,
     pub amount: Option<i64>,
     pub currency: Option<String>,
+    pub period_start: DateTime<Utc>,
     pub access_until: DateTime<Utc>,
     /// One for each payment id that it has or had.
     pub looks: Vec<Look>,
@@ -233,7 +234,7 @@ fn paid(facts: &ReviewFacts, at: &Settling<'_>) -> Result<Resolution, Refusal> {
 
 fn not_charged(facts: &ReviewFacts, at: &Settling<'_>) -> Result<Resolution, Refusal> {
     for look in &facts.looks {
-        let refusal = || contradicts("not charged", look);
+        let refusal = || contradicts("not-charged", look);
         match &look.shows {
             Shows::Verified(..) => {
                 return Err(refusal()
@@ -282,14 +283,14 @@ fn retry(facts: &ReviewFacts) -> Result<Resolution, Refusal> {
         match &look.shows {
             Shows::NoMoney => {}
             Shows::Waits(_) | Shows::NoAnswer(_) => {
-                return Err(contradicts("to be charged again", look).hint("wait until its outcome is known").for_now());
+                return Err(contradicts("retry", look).hint("wait until its outcome is known").for_now());
             }
             Shows::Verified(..) => {
-                return Err(contradicts("to be charged again", look).hint("--as paid gives the period"));
+                return Err(contradicts("retry", look).hint("--as paid gives the period"));
             }
-            Shows::AllBack => return Err(contradicts("to be charged again", look).hint("--as refunded ends it")),
+            Shows::AllBack => return Err(contradicts("retry", look).hint("--as refunded ends it")),
             Shows::OtherMoney(_) | Shows::PartBack { .. } => {
-                return Err(contradicts("to be charged again", look)
+                return Err(contradicts("retry", look)
                     .hint(format!("give it back: renewd refund {} --reason …", look.payment_id)));
             }
         }
@@ -302,7 +303,10 @@ fn ends(facts: &ReviewFacts, event: Event, at: &Settling<'_>) -> Result<Resoluti
     let events = effects.tells.iter().map(|kind| {
         let subject = (&facts.subscription_id, facts.renewal_id, None);
         let payload = json!({
-            "amount": facts.amount, "currency": facts.currency, "access_until": facts.access_until, "by": "a person",
+            "amount": facts.amount,
+            "currency": facts.currency,
+            "access_until": to.access_until(facts.period_start, facts.access_until),
+            "by": "a person",
         });
         NewEvent::of_renewal(EventId((at.new_id)()), *kind, subject, payload, at.now)
     });
@@ -323,8 +327,11 @@ fn ends(facts: &ReviewFacts, event: Event, at: &Settling<'_>) -> Result<Resoluti
 }
 
 fn contradicts(said: &str, look: &Look) -> Refusal {
-    let what =
-        format!("the gateway says otherwise: {} is not {said}, it shows {}", look.payment_id, look.shows.words());
+    let what = format!(
+        "the gateway says otherwise: {} cannot be answered as {said}, it shows {}",
+        look.payment_id,
+        look.shows.words()
+    );
     Refusal::new(what, STAYS)
 }
 

@@ -101,6 +101,7 @@ impl Engine {
             refund_is_open: refunds.iter().any(|row| row.renewal_id == case.renewal.id && is_open(&row.state)),
             amount: case.renewal.amount,
             currency: case.renewal.currency.clone(),
+            period_start: case.renewal.period_start,
             access_until: case.renewal.access_until,
             looks,
             against,

@@ -93,7 +93,7 @@ async fn migrate_here(store: &SqlStore, key: Option<SecretString>) -> Result<Mig
     let applied = store.perform(Applied).await?;
     let before = version(&applied);
     match problem(migrator(store), &applied) {
-        None | Some(SchemaProblem::Missing | SchemaProblem::TooOld { .. }) => {}
+        None | Some(SchemaProblem::Missing | SchemaProblem::NoFile { .. } | SchemaProblem::TooOld { .. }) => {}
         Some(other) => return Err(StoreError::Schema(other)),
     }
     match store.database() {

@@ -23,15 +23,31 @@ fn a_brake_says_what_holds_what_it_means_for_the_money_and_how_to_go_on() {
         .line(&["hint: ", "renewd run --override-brake charges --override-brake sum --reason"]);
     assert!(stage.simulator.charged().is_empty());
 
+    let status = stage.place.at("2026-01-30T10:01:00+09:00", &["status"]).ok().out;
+    assert!(status.contains("failed: brake charges holds charging: 3 charges are due"), "{status}");
+    let shown = stage.place.at("2026-01-30T10:01:00+09:00", &["show", "sub_a"]).ok().out;
+    assert!(shown.contains("but brake charges held the run of 2026-01-30: 3 charges are due"), "{shown}");
     let table = stage.place.at("2026-01-30T10:01:00+09:00", &["run", "--dry-run"]).ok().out;
     assert!(table.contains("brake sum would hold all charging"), "{table}");
-    let go_on = ["run", "--override-brake", "charges", "--override-brake", "sum", "--reason", "the price went up"];
+    let go_on = [
+        "run",
+        "--override-brake",
+        "charges",
+        "--override-brake",
+        "sum",
+        "--reason",
+        "the price went up",
+        "--actor",
+        "haneul",
+    ];
     stage.place.at("2026-01-30T10:02:00+09:00", &go_on).ok();
+    let status = stage.place.at("2026-01-30T10:03:00+09:00", &["status"]).ok().out;
+    assert!(!status.contains("failed: "), "what failed was done since: {status}");
     assert_eq!(stage.simulator.charged().len(), 3);
     let told = stage.place.texts("SELECT payload FROM events WHERE kind = 'brake.overridden'");
     let told: Value = serde_json::from_str(&told[0]).expect("JSON");
     assert_eq!((&told["brakes"], &told["reason"]), (&json!(["charges", "sum"]), &json!("the price went up")));
-    assert!(told["by"].as_str().is_some_and(|by| !by.is_empty()), "{told}");
+    assert_eq!(told["by"], "haneul");
 }
 
 #[test]

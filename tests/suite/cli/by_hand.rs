@@ -190,6 +190,15 @@ fn the_timeline_says_what_is_next_and_why() {
 }
 
 #[test]
+fn who_is_the_user_of_the_process_where_the_environment_names_none() {
+    let stage = Stage::with(&[("a", "billing-key-a")]);
+    stage.place.at(NOW, &["pause", "--reason", "prices"]).ok();
+    let user = std::process::Command::new("id").arg("-un").output().expect("every system has it").stdout;
+    let told = stage.place.texts("SELECT actor FROM actions");
+    assert_eq!(told, [String::from_utf8(user).expect("a name").trim()]);
+}
+
+#[test]
 fn pause_resume_and_reconcile_are_kept_with_who_did_it() {
     let stage = Stage::with(&[("a", "billing-key-a")]);
     stage.place.at(NOW, &["pause", "--reason", "prices", "--actor", "haneul"]).ok();

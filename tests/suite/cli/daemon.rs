@@ -295,7 +295,7 @@ fn a_set_up_that_needs_a_person_ends_it_at_once() {
     place.run(&["daemon"]).refused(2, &["gateway.api_secret is not set"]).money("nothing was charged");
     let place = place.with("PORTONE_API_SECRET", "s").with("PORTONE_STORE_ID", "store-1");
     let place = place.with("PORTONE_API_BASE", "http://127.0.0.1:9");
-    place.run(&["daemon"]).refused(2, &["no renewd tables", "renewd migrate"]);
+    place.run(&["daemon"]).refused(2, &["there is no database", "renewd migrate"]);
     for key in ["RENEWALS", "RETRIES", "DOWNGRADES", "RECONCILIATION"] {
         let name = format!("RENEWD_SCHEDULE__{key}");
         let place = Place::migrated().with(&name, "0 0 25 * * *");

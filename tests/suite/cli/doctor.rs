@@ -83,7 +83,7 @@ const BROKEN: [Broken; 22] = [
         "a database without tables",
         |s| set(s, "DATABASE_URL", "sqlite://new.db"),
         2,
-        ("schema", &["no renewd tables"], "renewd migrate"),
+        ("schema", &["there is no database", "new.db"], "renewd migrate"),
     ),
     broken("a file that is no database", no_database, 2, ("database", &["not a database"], "DATABASE_URL")),
     broken(
@@ -289,6 +289,18 @@ fn on_postgres_too_and_nobody_makes_a_database_by_looking() {
     set(&mut stage, "DATABASE_URL", "sqlite://new.db");
     examine(&stage, false);
     assert!(!stage.place.files().contains(&"new.db".to_owned()));
+}
+
+#[test]
+fn what_people_do_by_hand_is_no_sign_that_the_schedule_works() {
+    let stage = Stage::with(&[("a", "billing-key-a"), ("b", "billing-key-b-limit-once")]);
+    stage.run(&[]);
+    let (two_days_later, now) = ("2026-02-01T10:00:00+09:00", "2026-02-01T10:30:00+09:00");
+    stage.place.at(two_days_later, &["retry", "sub_b", "--reason", "the customer called"]).ok();
+    let report = stage.place.at(now, &["--output", "json", "doctor"]).ok().json();
+    let check = of_check(&report, "last run");
+    assert_eq!(check["result"], "warning", "{check:#}");
+    assert!(check["found"].as_str().is_some_and(|text| text.contains("48 h old")), "{check:#}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The protocol over real HTTP, on both databases: every row of its two verdict tables, asserted against the gateway's
 //! own ledger and against what was recorded.
 
+mod access_told;
 mod answers;
 mod brakes;
 mod by_hand;

@@ -22,6 +22,7 @@ fn facts(looks: Vec<Look>) -> ReviewFacts {
         refund_is_open: false,
         amount: Some(55_000),
         currency: Some("KRW".to_owned()),
+        period_start: period_end(),
         access_until: period_end() + TimeDelta::days(7),
         looks,
         against: false,
@@ -142,4 +143,14 @@ fn an_id_that_nothing_was_sent_under_shows_nothing_or_a_stranger() {
     assert!(matches!(Shows::of_unsent(&paid()), Shows::OtherMoney(_)));
     assert!(matches!(Shows::of_unsent(&found(payment(PaymentStatus::Ready))), Shows::Waits(_)));
     assert!(matches!(Shows::of_unsent(&LookUp::Failed("x".into())), Shows::NoAnswer(_)));
+}
+
+#[test]
+fn an_answer_that_is_contradicted_is_named_as_it_was_typed() {
+    for (answer, typed) in
+        [(Answer::NotCharged, "not-charged"), (Answer::Refunded, "refunded"), (Answer::Retry, "retry")]
+    {
+        let refusal = decided(answer, &facts(vec![look(&paid(), LATER)])).unwrap_err();
+        assert!(refusal.what.contains(&format!("cannot be answered as {typed}, it shows PAID")), "{}", refusal.what);
+    }
 }
