@@ -132,7 +132,7 @@ impl Swarm {
             refunds: random.bool(),
             circuit: random.u32(2..=20),
             races: seed % 4 == 3,
-            commands: if seed % 3 == 0 { 0.1 } else { 0.0 },
+            commands: if seed.is_multiple_of(3) { 0.1 } else { 0.0 },
         };
         swarm.reconciles |= swarm.restores > 0 || swarm.failovers_a_week > 0.0;
         if swarm.races { swarm.racing() } else { swarm }
