@@ -108,7 +108,10 @@ fn failure(runs: &[RunRow]) -> Option<String> {
     let is_over = |newer: &[RunRow], run: &RunRow| {
         newer.iter().any(|other| other.trigger == run.trigger && other.status == "completed")
     };
-    let failed = |(at, run): &(usize, &RunRow)| run.status == "failed" && !is_over(runs.split_at(*at).0, run);
+    // What somebody typed was answered to them.
+    let by_hand = |run: &RunRow| ["retry", "resolve", "refund"].contains(&run.trigger.as_str());
+    let failed =
+        |(at, run): &(usize, &RunRow)| run.status == "failed" && !by_hand(run) && !is_over(runs.split_at(*at).0, run);
     let (_, run) = runs.iter().enumerate().find(failed)?;
     let why = run.error.as_deref().unwrap_or("no reason was kept");
     Some(format!(

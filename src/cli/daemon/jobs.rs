@@ -220,6 +220,12 @@ mod tests {
     }
 
     #[test]
+    fn what_charges_takes_turns_and_what_does_not_waits_for_nothing() {
+        let in_turns: Vec<Job> = Job::ALL.into_iter().filter(|job| job.charges()).collect();
+        assert_eq!(in_turns, [Job::Renewals, Job::Retries]);
+    }
+
+    #[test]
     fn only_a_whole_run_that_was_completed_has_done_the_renewals() {
         let rows = [
             run("schedule", "completed", 1),

@@ -21,6 +21,7 @@ crate::on_both_databases! {
     a_sink_that_is_down_holds_back_no_other_and_gets_all_when_it_is_back,
     two_processes_deliver_nothing_twice,
     a_process_that_ended_before_it_recorded_sends_again_under_the_same_id,
+    who_was_held_up_past_its_claim_sends_nothing_more_of_it,
     told_to_stop_it_begins_nothing_and_leaves_nothing_behind,
     a_receiver_that_asks_for_time_gets_it,
 }
@@ -186,6 +187,24 @@ async fn a_process_that_ended_before_it_recorded_sends_again_under_the_same_id(o
     assert_eq!(kinds, ["renewal.declined", "renewal.declined", "subscription.past_due"]);
     assert_eq!(heard[0].header("webhook-id"), heard[1].header("webhook-id"));
     assert_eq!(heard[0].body, heard[1].body);
+}
+
+async fn who_was_held_up_past_its_claim_sends_nothing_more_of_it(on: On) {
+    let told = Told::with(on, &[("notify.messages_at_once", "1")]).await;
+    for number in 0..4 {
+        tell(&told, &format!("sub-{number}"), &LIFE[..1]).await;
+    }
+    told.api.does(Does::Hang);
+    let other = told.other_process();
+    let meanwhile = async {
+        told.api.has_heard(1).await;
+        told.api.does(Does::Take);
+        told.world.clock.pass(TimeDelta::seconds(9));
+        deliver(&other).await
+    };
+    let (_, taken_over) = tokio::join!(deliver(&told.dispatcher), meanwhile);
+    assert_eq!(taken_over.delivered, 4);
+    assert_eq!(told.api.heard().len(), 1 + 4, "what another took over is left to it");
 }
 
 async fn told_to_stop_it_begins_nothing_and_leaves_nothing_behind(on: On) {
