@@ -387,6 +387,6 @@ impl Store for Storage {
     }
 
     async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {
-        self.inner.timeline(id).await
+        self.at("timeline", self.inner.timeline(id)).await
     }
 }
