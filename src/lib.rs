@@ -5,6 +5,7 @@
 //! | floor | modules | what lives there |
 //! | --- | --- | --- |
 //! | 5 | [`cli`], [`schedule`] | people and the clock on the wall: they only ask the engine |
+//! | 5 | [`http`] | the daemon's server: machines and browsers, who only ask the engine as well |
 //! | – | [`app`] | the one file that names adapters and builds everything |
 //! | 4 | [`engine`] | the steps of a run; sees ports as traits, and the domain |
 //! | 3 | [`store`], [`gateway`], [`notify`], [`clock`], [`chance`] | the ports, and their adapters below them |
@@ -21,6 +22,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod gateway;
+pub mod http;
 pub mod notify;
 pub mod schedule;
 pub mod shutdown;

@@ -24,6 +24,7 @@ pub mod run;
 pub mod show;
 pub mod simulator;
 pub mod status;
+mod token;
 
 use crate::app::App;
 use crate::config::{Config, Environment, Layers};
@@ -104,6 +105,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// A PortOne V2 of our own on a loopback port, for rehearsals.
     Simulator(simulator::Args),
+    /// A bearer token for the API and the page of the daemon.
+    Token(token::Args),
     /// What a shell needs to complete these commands.
     Completions(completions::Args),
 }
@@ -147,6 +150,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     }
     let environment = Environment::of_process()?;
     let output = Output::of_process(cli.global.output, &environment);
+    if let Command::Token(args) = &cli.command {
+        return token::run(args, &output);
+    }
     if let Command::Doctor(args) = &cli.command {
         return doctor::run(args, &cli.global, environment, &output).await;
     }
@@ -184,6 +190,8 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,
-        Command::Demo(_) | Command::Simulator(_) | Command::Doctor(_) | Command::Completions(_) => Ok(()),
+        Command::Demo(_) | Command::Simulator(_) | Command::Doctor(_) | Command::Token(_) | Command::Completions(_) => {
+            Ok(())
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
         .and_then(|()| times_of_day(config))
         .and_then(|()| ladder(config))
         .and_then(|()| notify(config))
+        .and_then(|()| server(config))
         .map_err(|(key, reason)| config.provenance.refuse(&key, reason))
 }
 
@@ -182,6 +183,23 @@ fn notify(config: &Config) -> Result<(), Wrong> {
         )),
         _ => Ok(()),
     }
+}
+
+fn server(config: &Config) -> Result<(), Wrong> {
+    let server = &config.server;
+    for (key, value) in
+        [("server.requests_max", server.requests_max), ("server.connections_max", server.connections_max)]
+    {
+        if !(1..=65_536).contains(&value) {
+            return Err((key.into(), "expected a whole number from 1 to 65536".to_owned()));
+        }
+    }
+    let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(300));
+    if !(shortest..=longest).contains(&server.request_timeout) {
+        let reason = format!("expected from {} to {}", text(shortest), text(longest));
+        return Err(("server.request_timeout".into(), reason));
+    }
+    Ok(())
 }
 
 fn text(duration: Duration) -> String {

@@ -12,6 +12,7 @@ mod layers;
 mod nearest;
 mod notify;
 mod secret;
+mod server;
 mod text;
 mod tree;
 mod url;
@@ -30,6 +31,7 @@ pub use error::{ConfigError, Origin};
 pub use layers::{Flag, Given, Layers, Provenance};
 pub use notify::Notify;
 pub use secret::{IdKey, MASK, Secret};
+pub use server::{Role, Server, Token, Tokens};
 pub use url::{BaseUrl, DatabaseKind, DatabaseUrl, HookUrl};
 
 /// Every setting, each valid by itself and beside the others. Safe to print with `Debug`: secrets are masked.
@@ -46,6 +48,7 @@ pub struct Config {
     pub lookahead: LookAhead,
     pub schedule: Schedule,
     pub notify: Notify,
+    pub server: Server,
     pub log: Log,
     /// Where each value came from, for people.
     #[serde(skip)]

@@ -14,7 +14,7 @@ use super::secret::MASK;
 use super::{Config, ConfigError, Origin, url};
 
 /// Never shown, and read from a file where a variable with `_FILE` behind its name says so.
-pub(super) const SECRETS: [&str; 8] = [
+pub(super) const SECRETS: [&str; 9] = [
     "database.url",
     "gateway.api_secret",
     "gateway.webhook_secret",
@@ -23,6 +23,7 @@ pub(super) const SECRETS: [&str; 8] = [
     "notify.webhook_secret",
     "notify.slack_url",
     "notify.pagerduty_key",
+    "server.tokens",
 ];
 
 /// The section whose tables are named by people.

@@ -64,6 +64,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["gateway/portone", "notify", "config/url"]), // the settings know its Url, nothing of HTTP
     ("sqlx", &["store"]),
     ("axum", &["gateway/simulator", "http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
+    ("tower", &["http"]),
+    ("tower_http", &["http"]),
+    ("utoipa", &["http"]),
+    ("maud", &["http"]),
     ("anyhow", &["cli", "app", "main"]),
 ];
 

@@ -16,6 +16,7 @@ mod clusters;
 mod config;
 mod crash;
 mod faults;
+mod http;
 mod model;
 mod notify;
 mod properties;

@@ -15,6 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::store::StoreError;
 use crate::store::read::RunRow;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs read to find today's; far more than a day of two daemons has.
@@ -88,7 +89,7 @@ impl Job {
 
 /// What the jobs work with.
 pub(super) struct Work {
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     pub dispatcher: Dispatcher,
     pub look_ahead: LookAheadRequest,
     pub actor: String,

@@ -12,6 +12,7 @@ use super::figures::local;
 use crate::app::{self, App};
 use crate::engine::deliver::Dispatcher;
 use crate::engine::{Engine, Silent};
+use crate::http::{Door, ListenError, Listening, Site};
 use crate::schedule::{Line, Ticks, Wakes};
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
@@ -20,7 +21,7 @@ use jobs::{Job, Work};
 use keeper::{Bell, Keeper, Waits};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -48,12 +49,42 @@ struct Rungs {
 
 pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     app.config.gateway.require()?;
+    let door = Door::new(app.config.server.clone(), Arc::clone(&app.clock));
+    // Before there is a database: whoever probes learns what is missing.
+    let listening = listen(&door).await?;
+    let kept = keep(app, &door, systemd, shutdown).await;
+    if let Some(listening) = listening {
+        listening.stop(shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN).await;
+    }
+    kept
+}
+
+async fn listen(door: &Arc<Door>) -> Result<Option<Listening>, CliError> {
+    let Some(address) = door.settings.listen else { return Ok(None) };
+    let listening = Listening::start(address, door).await?;
+    tracing::info!("listening on http://{}", listening.address);
+    Ok(Some(listening))
+}
+
+impl From<ListenError> for CliError {
+    fn from(error: ListenError) -> Self {
+        incomplete("the daemon cannot start")
+            .because(error)
+            .money("nothing was charged")
+            .hint("set server.listen to an address and port of this machine that is free, or to \"\" to listen nowhere")
+    }
+}
+
+/// All jobs, until it is told to stop.
+async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
+    let (engine, charging) = (Arc::new(engine), Arc::new(Mutex::new(())));
+    door.open(Site { engine: Arc::clone(&engine), zone: app.zone, charging: Arc::clone(&charging) });
     let look_ahead = app::look_ahead(&app.config, jobs::RENEWALS, &app.actor);
     let (actor, shutdown_too) = (app.actor.clone(), shutdown.clone());
     let work = Arc::new(Work { engine, dispatcher, look_ahead, actor, shutdown: shutdown_too });
     let lines = lines(app)?;
-    let (mut rungs, mut keepers) = start(app, &work, &lines);
+    let (mut rungs, mut keepers) = start(app, &work, &lines, &charging);
     ring_for_what_was_missed(app, &work, &lines, &rungs.by_line).await;
     let sleeper = Arc::new(Notify::new());
     let each: Vec<&Line> = lines.iter().map(|(_, line)| line).collect();
@@ -63,7 +94,7 @@ pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown
     let next = told_next(app, &lines);
     tracing::info!("the daemon is up; next in {}: {next}", app.zone.name());
     systemd.ready(&next);
-    let ended = watch(app, (&systemd, shutdown), &sleeper, &mut rungs, &mut keepers).await;
+    let ended = watch(app, (door, &systemd, shutdown), &sleeper, &mut rungs, &mut keepers).await;
     systemd.stopping(shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN);
     // Whatever ended it: no keeper starts anything more.
     shutdown.request();
@@ -73,9 +104,8 @@ pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown
 }
 
 /// A keeper for each line, and one for events, which has none: it goes on all the time.
-fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)]) -> (Rungs, JoinSet<()>) {
-    let (mut by_line, mut keepers) = (Vec::new(), JoinSet::new());
-    let (charging, events) = (Arc::new(tokio::sync::Mutex::new(())), Arc::new(Bell::default()));
+fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)], charging: &Arc<Mutex<()>>) -> (Rungs, JoinSet<()>) {
+    let (mut by_line, mut keepers, events) = (Vec::new(), JoinSet::new(), Arc::new(Bell::default()));
     let keeper = |name, bell: &Arc<Bell>, then| Keeper {
         name,
         bell: Arc::clone(bell),
@@ -88,7 +118,7 @@ fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)]) -> (Rungs, JoinSet<
         let bell = Arc::new(Bell::default());
         let mut keeper = keeper(job.name(), &bell, Some(Arc::clone(&events)));
         if job.charges() {
-            keeper.lane = Arc::clone(&charging);
+            keeper.lane = Arc::clone(charging);
         }
         let (work, job) = (Arc::clone(work), *job);
         keepers.spawn(async move { keeper.keep(|| work.perform(job)).await });
@@ -181,7 +211,7 @@ fn told_next(app: &App, lines: &[(Job, Line)]) -> String {
 /// When a keeper ended, which none does before it is told to: whoever started the daemon starts it again.
 async fn watch(
     app: &App,
-    (systemd, shutdown): (&Systemd, &Shutdown),
+    (door, systemd, shutdown): (&Door, &Systemd, &Shutdown),
     sleeper: &Notify,
     rungs: &mut Rungs,
     keepers: &mut JoinSet<()>,
@@ -204,6 +234,7 @@ async fn watch(
             }
         }
         rungs.events.ring();
+        door.pulse.beat(&*app.clock);
         // Through the workers and not past them: a daemon whose workers all hang must not look alive.
         if tokio::spawn(async {}).await.is_ok() {
             systemd.alive();

@@ -10,7 +10,7 @@ mod brakes;
 mod by_hand;
 mod completions;
 mod daemon;
-mod database;
+pub mod database;
 mod demo;
 mod doctor;
 mod events;
@@ -70,7 +70,7 @@ impl Stage {
 }
 
 /// One plan, and these subscribers on it, as import lines.
-fn lines(subscribers: &[(&str, &str)]) -> String {
+pub fn lines(subscribers: &[(&str, &str)]) -> String {
     let each = subscribers.iter().map(|(name, key)| subscriber(name, Some(key)));
     std::iter::once(plan()).chain(each).collect()
 }

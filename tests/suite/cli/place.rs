@@ -28,6 +28,8 @@ impl Place {
         variables.insert("HOME".to_owned(), folder.path().display().to_string());
         // A charge without an answer is not waited for: what is unknown is told at once.
         variables.insert("RENEWD_CHARGE__REPEATS_MAX".to_owned(), "1".to_owned());
+        // Daemons of many tests run beside each other.
+        variables.insert("RENEWD_SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned());
         Self { folder, variables }
     }
 

@@ -1,0 +1,85 @@
+//! The daemon's ears: what machines and people ask over HTTP.
+//!
+//! | path | who asks |
+//! | --- | --- |
+//! | `/healthz`, `/readyz` | whoever starts and stops containers |
+//!
+//! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
+//! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
+//! or the store once, and tells the answer. Whatever goes wrong is told as [`problem`] has it.
+
+pub mod auth;
+mod health;
+mod limits;
+mod listen;
+mod problem;
+
+pub use health::Pulse;
+pub use listen::{ListenError, Listening};
+pub use problem::Problem;
+
+use crate::clock::Clock;
+use crate::config::Server;
+use crate::domain::date::Zone;
+use crate::engine::Engine;
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::routing::get;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Mutex;
+
+/// What the handlers work with once the daemon has its database.
+pub struct Site {
+    pub engine: Arc<Engine>,
+    pub zone: Zone,
+    /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
+    pub charging: Arc<Mutex<()>>,
+}
+
+/// What is there from the first moment on.
+pub struct Door {
+    pub settings: Server,
+    pub clock: Arc<dyn Clock>,
+    /// Whether the daemon still looks at its cron lines.
+    pub pulse: Pulse,
+    site: OnceLock<Arc<Site>>,
+}
+
+impl Door {
+    pub fn new(settings: Server, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { settings, clock, pulse: Pulse::default(), site: OnceLock::new() })
+    }
+
+    /// The database is there: from now on everything is answered.
+    pub fn open(&self, site: Site) {
+        // Only the daemon opens it, and once.
+        let _ = self.site.set(Arc::new(site));
+    }
+
+    fn site(&self) -> Option<&Arc<Site>> {
+        self.site.get()
+    }
+}
+
+/// The site, for handlers that cannot do without: 503 before it is there.
+pub struct Ready(pub Arc<Site>);
+
+impl FromRequestParts<Arc<Door>> for Ready {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
+        door.site().cloned().map(Self).ok_or_else(|| Problem::unavailable("the daemon waits for its database"))
+    }
+}
+
+/// Every route, with every limit around it.
+pub fn router(door: &Arc<Door>) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Arc::clone(door));
+    limits::around(routes, &door.settings)
+}

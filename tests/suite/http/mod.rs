@@ -1,0 +1,4 @@
+//! The daemon's server as machines and browsers meet it: a real process, asked over real HTTP, on both databases.
+
+mod health;
+pub mod served;

@@ -1,0 +1,187 @@
+//! A daemon as a real process, and a client that asks it over real HTTP.
+
+use crate::cli::database::{block_on, on_postgres};
+use crate::cli::place::{Place, Said};
+use crate::cli::running::{Running, Simulator, wait_until};
+use crate::cli::{NOW, lines};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Cloud Run, and systemd as it is told, kill after ten seconds.
+const STOP_MAX: Duration = Duration::from_millis(9_500);
+
+/// The database that a test runs on; each test runs on both.
+#[derive(Clone, Copy, Debug)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+impl On {
+    pub const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// An empty folder whose commands use this database; no tables yet.
+    pub fn place(self) -> Place {
+        match self {
+            Self::Sqlite => Place::empty(),
+            Self::Postgres => Place::empty().with("DATABASE_URL", &on_postgres("http")),
+        }
+    }
+}
+
+/// A migrated database with subscribers and a gateway; a daemon is started when it is asked for.
+pub struct Stage {
+    pub place: Place,
+    pub simulator: Simulator,
+    tokens: Vec<String>,
+}
+
+impl Stage {
+    /// Subscribers are named `sub_…` and told by their name and billing key.
+    pub fn on(on: On, subscribers: &[(&str, &str)]) -> Self {
+        let mut place = on.place();
+        place.run(&["migrate"]).ok();
+        let simulator = Simulator::start(&place, &[]);
+        simulator.tell(&mut place);
+        let stage = Self { place, simulator, tokens: Vec::new() };
+        stage.subscribe(subscribers);
+        stage
+    }
+
+    pub fn subscribe(&self, subscribers: &[(&str, &str)]) {
+        if !subscribers.is_empty() {
+            self.place.import(&lines(subscribers));
+        }
+    }
+
+    /// A new token, for daemons that are started from now on.
+    pub fn token(&mut self, name: &str, role: &str) -> String {
+        let made = self.place.run(&["--output", "json", "token", name, "--role", role]).ok().json();
+        self.tokens.push(made["setting"].as_str().unwrap().to_owned());
+        self.place.set("RENEWD_SERVER__TOKENS", &self.tokens.join(", "));
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A daemon at [`NOW`] that listens; it need not have its database yet.
+    pub fn serve(&self) -> Served {
+        self.serve_at(NOW)
+    }
+
+    pub fn serve_at(&self, clock: &str) -> Served {
+        Served::start(&self.place, clock)
+    }
+}
+
+/// A daemon that listens.
+pub struct Served {
+    running: Running,
+    pub url: String,
+    client: reqwest::Client,
+}
+
+impl Served {
+    pub fn start(place: &Place, clock: &str) -> Self {
+        let running = place.start(&["--clock", clock, "daemon"]);
+        let mut url = None;
+        wait_until("the daemon's address", || {
+            let said = running.said();
+            url = said.split("http://127.0.0.1:").nth(1).map(|rest| {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                format!("http://127.0.0.1:{port}")
+            });
+            // The whole line is there.
+            url.is_some() && said.ends_with('\n')
+        });
+        // Only one can be installed; each that comes first does.
+        renewd::app::install_tls();
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none())
+            // Each call has a runtime of its own, and takes no connection over from another.
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
+        Self { running, url: url.unwrap(), client }
+    }
+
+    /// Waits until it works.
+    pub fn up(self) -> Self {
+        self.wait_for("readiness", "/readyz", |answer| answer.status == StatusCode::OK);
+        self
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path))
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        self.try_send(request).unwrap_or_else(|err| panic!("no answer: {err:?}\n{}", self.said()))
+    }
+
+    /// The same, where no answer is an answer.
+    pub fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        block_on(async {
+            let response = request.send().await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            Ok(Answer { status, headers, text: response.text().await? })
+        })
+    }
+
+    /// Asks until the answer is as wanted, for a bounded time.
+    pub fn wait_for(&self, what: &str, path: &str, is_so: impl Fn(&Answer) -> bool) -> Answer {
+        for _ in 0..600 {
+            let answer = self.get(path);
+            if is_so(&answer) {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{what} did not come: {:#?}\n{}", self.get(path), self.said());
+    }
+
+    pub fn said(&self) -> String {
+        self.running.said()
+    }
+
+    /// Stops it, in time and with exit code 0.
+    #[track_caller]
+    pub fn stop(self) -> Said {
+        self.running.signal("TERM");
+        let said = self.running.end(STOP_MAX);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        said
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|err| panic!("no JSON ({err}): {self:#?}"))
+    }
+
+    /// A problem of that status, whose words hold all of these.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, words: &[&str]) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:#?}");
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:#?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{problem:#}");
+        for word in words {
+            assert!(self.text.contains(word), "{word:?} is not told: {problem:#}");
+        }
+        problem
+    }
+}
