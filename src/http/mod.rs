@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/pay/…` | customers, by a signed link |
+//! | `/webhooks/portone` | PortOne, signed |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -15,11 +16,13 @@ mod limits;
 mod listen;
 pub mod pay;
 mod problem;
+pub mod webhooks;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
+pub use webhooks::Webhooks;
 
 use crate::clock::Clock;
 use crate::config::Server;
@@ -28,7 +31,7 @@ use crate::engine::Engine;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify};
 
@@ -42,6 +45,8 @@ pub struct Site {
     pub charge_soon: Arc<Notify>,
     /// `None`: customers give their cards elsewhere.
     pub pay: Option<PayPage>,
+    /// `None`: PortOne tells nothing, and nothing depends on it.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// What is there from the first moment on.
@@ -86,6 +91,7 @@ pub fn router(door: &Arc<Door>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(pay::routes())
+        .route("/webhooks/portone", post(webhooks::receive))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));

@@ -3,3 +3,4 @@
 mod health;
 mod pay;
 pub mod served;
+mod webhooks;
