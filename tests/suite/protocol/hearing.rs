@@ -19,6 +19,7 @@ crate::on_both_databases! {
     what_was_taken_already_is_not_asked_for_again,
     messages_of_one_payment_are_one_look,
     our_own_charge_under_way_is_left_alone,
+    nothing_is_sent_again_by_hearing,
     money_that_went_back_is_told_to_a_person_once,
     a_body_that_lies_changes_nothing,
     a_dispute_is_told_and_charges_nothing,
@@ -146,6 +147,22 @@ async fn our_own_charge_under_way_is_left_alone(on: On) {
     }
     assert_eq!(look_ups(&world), before);
     assert_eq!(left(&world).await, vec!["pending: our own charge was under way"; 3]);
+}
+
+async fn nothing_is_sent_again_by_hearing(on: On) {
+    let world = world(on, KEY).await;
+    world.subscribe("lost", "bk-lost-on-its-way").await;
+    world.rule(When::Subscription(SUB.to_owned()), Trouble::Pending { secs: 30, then_paid: true });
+    world.rule(When::Subscription("lost".to_owned()), Trouble::RequestLost);
+    assert_eq!(world.run().await.unknown, 2);
+    world.simulator.model().clear_rules();
+    let lost = world.renewal("lost").await.payment_id;
+    world.clock.pass(TimeDelta::minutes(11));
+    assert_eq!(tell(&world, of_payment("wh-1", NoticeKind::Paid, &payment_id(&world).await)).await.adopted, 1);
+    assert_eq!(world.attempts("lost").await[0].state, "open");
+    assert!(world.charges("lost").is_empty(), "only a run sends");
+    assert_eq!(world.run_after(TimeDelta::hours(1)).await.paid, 1);
+    assert_eq!((world.charges("lost").len(), world.renewal("lost").await.payment_id), (1, lost));
 }
 
 async fn money_that_went_back_is_told_to_a_person_once(on: On) {
