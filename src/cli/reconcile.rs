@@ -130,6 +130,11 @@ pub(super) fn verdict(report: &ReconcileReport) -> Result<(), CliError> {
             .money("nothing was charged; what was found until then is settled")
             .hint("mend the cause, then reconcile again"));
     }
+    if let Some(held) = &report.held {
+        return Err(open_outcomes(format!("charging is held: {held}"))
+            .money("nothing is charged anywhere until somebody resumes")
+            .hint("enter the cancellations again that were made since, then renewd resume --reason …"));
+    }
     if !report.needs_a_look() {
         return Ok(());
     }

@@ -30,6 +30,8 @@ pub struct AccessChange {
     pub subscription_id: SubscriptionId,
     /// Decided from this end of the period; if it moved meanwhile, nothing is changed.
     pub current_period_end: DateTime<Utc>,
+    /// Decided from this flag; a customer may have changed their mind meanwhile.
+    pub cancel_at_period_end: bool,
     /// `past_due` or `downgraded`.
     pub status: &'static str,
     /// The tier after a downgrade.
@@ -81,6 +83,7 @@ fn downgrade(facts: &AccessFacts, reason: &str, now: DateTime<Utc>, new_id: &dyn
     AccessChange {
         subscription_id: facts.subscription_id.clone(),
         current_period_end: facts.current_period_end,
+        cancel_at_period_end: facts.cancel_at_period_end,
         status: "downgraded",
         tier: Some(facts.fallback_tier.clone()),
         events: vec![event(facts, EventKind::SubscriptionDowngraded, payload, now, new_id)],
@@ -91,6 +94,7 @@ fn past_due(facts: &AccessFacts, now: DateTime<Utc>, new_id: &dyn Fn() -> Uuid) 
     AccessChange {
         subscription_id: facts.subscription_id.clone(),
         current_period_end: facts.current_period_end,
+        cancel_at_period_end: facts.cancel_at_period_end,
         status: "past_due",
         tier: None,
         events: vec![event(facts, EventKind::SubscriptionPastDue, json!({}), now, new_id)],

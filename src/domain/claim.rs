@@ -259,6 +259,7 @@ fn refuse(
             }),
             facts.now,
         )
+        .each_time()
     };
     let events = effects.tells.iter().map(tell).collect();
     Ok(ClaimDecision::Change(RenewalChange {

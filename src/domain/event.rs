@@ -96,4 +96,10 @@ impl NewEvent {
             created_at: now,
         }
     }
+
+    /// Told again when it happens again: of a step that is written once, from the state that it was decided from.
+    #[must_use]
+    pub fn each_time(self) -> Self {
+        Self { dedupe: format!("{}:{}", self.dedupe, self.created_at.timestamp_micros()), ..self }
+    }
 }

@@ -195,7 +195,7 @@ pub fn held_by_schedule(
     let reason = scheduled(schedule);
     let tell = |kind: &EventKind| {
         let subject = (&facts.subscription_id, renewal_id, None);
-        NewEvent::of_renewal(EventId((at.new_id)()), *kind, subject, json!({ "reason": reason }), at.now)
+        NewEvent::of_renewal(EventId((at.new_id)()), *kind, subject, json!({ "reason": reason }), at.now).each_time()
     };
     Ok(Some(RenewalChange {
         renewal_id,

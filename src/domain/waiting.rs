@@ -112,6 +112,7 @@ fn change(
             json!({ "access_until": to.access_until(facts.period_start, facts.access_until) }),
             now,
         )
+        .each_time()
     };
     Ok(RenewalChange {
         renewal_id: facts.renewal_id,

@@ -19,9 +19,20 @@ pub async fn pause(
     hand: &Hand,
 ) -> Result<Option<Paused>, StoreError> {
     let (at, before) = (store.now().await?, store.switch().await?.paused);
-    let paused = Paused { at, by: hand.actor.clone(), reason: hand.reason.clone().unwrap_or_default() };
+    let paused = also_paused(hand, before.as_ref(), at);
     store.act(&turn(Some(paused), before.as_ref(), new_id, hand, at)).await?;
     Ok(before)
+}
+
+/// A hold of renewd's own stays its own until a person resumes: money is not given back by rule while it stands.
+fn also_paused(hand: &Hand, before: Option<&Paused>, at: DateTime<Utc>) -> Paused {
+    let reason = hand.reason.clone().unwrap_or_default();
+    match before.filter(|before| before.by == super::restore::BY) {
+        Some(held) => {
+            Paused { reason: format!("{} (and paused by {}: {reason})", held.reason, hand.actor), ..held.clone() }
+        }
+        None => Paused { at, by: hand.actor.clone(), reason },
+    }
 }
 
 /// Charging may go on with the next run. Answers how it was paused, if it was.

@@ -82,11 +82,17 @@ impl Engine {
         if let Some(problem) = key_problem(key.expose()) {
             return Err(NewCardError::NotIssued(problem));
         }
-        let offer = self.card_offer(subscription).await?;
+        let timeline = self.store.timeline(subscription.as_str()).await?.ok_or(NewCardError::NotNeeded)?;
+        let offer = offer(&timeline, subscription).ok_or(NewCardError::NotNeeded)?;
+        let id = billing_key_id(key.expose());
+        // Kept once more it would stay refused, and the customer would believe that all is well.
+        if timeline.keys.iter().any(|stored| stored.id == id && stored.state == "unusable") {
+            return Err(NewCardError::NotIssued("it was refused before: give another card"));
+        }
         let issued = self.gateway.issued_key(&key).await?.ok_or(NewCardError::NotIssued("it is not issued"))?;
         let channel = usable_channel(&issued, &offer.customer_id, self.policy.channel_type)?.clone();
         let row = BillingKeyRow {
-            id: billing_key_id(key.expose()),
+            id,
             customer_id: offer.customer_id.0.clone(),
             billing_key: key,
             channel_key: channel.key,

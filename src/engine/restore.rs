@@ -17,7 +17,7 @@ use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::is_forgotten;
-use crate::gateway::GatewayError;
+use crate::gateway::{GatewayError, ListedBy};
 use crate::store::{Paused, Switch};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -46,6 +46,28 @@ pub(super) const BY: &str = "renewd";
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
 
+/// Payments that were found and that this database does not remember asking for.
+#[derive(Debug, Default)]
+pub(super) struct Forgotten {
+    count: usize,
+    /// When the latest of them was made or paid; `None` where that is not told.
+    latest: Option<DateTime<Utc>>,
+    is_undated: bool,
+}
+
+impl Forgotten {
+    pub fn add(&mut self, payment: &Payment) {
+        let at = payment.paid_at.max(payment.requested_at);
+        self.count += 1;
+        self.latest = self.latest.max(at);
+        self.is_undated |= at.is_none();
+    }
+
+    fn is_after(&self, since: DateTime<Utc>) -> bool {
+        self.is_undated || self.latest.is_some_and(|latest| latest >= since)
+    }
+}
+
 impl Run {
     /// A run that could not ask the gateway what it took charges nobody.
     pub(super) fn trip_comparison(&self, why: &GatewayError) {
@@ -69,7 +91,8 @@ impl Engine {
         }
     }
 
-    /// One listing of what the gateway made since the last run. Holds all charging if this database has forgotten any of it.
+    /// What the gateway made since the last run, and what changed there: a payment that was made before a backup may have
+    /// been paid after it. Holds all charging if this database has forgotten any of it.
     ///
     /// # Errors
     /// [`RunError::Store`] for a database that fails; [`RunError::Gateway`] for a gateway that does not list, after which
@@ -95,7 +118,8 @@ impl Engine {
         let latest = compared.max_by_key(|row| row.finished_at);
         let since = latest.and_then(|row| {
             // What a held run left over was told then: it holds nothing a second time.
-            let was_held = row.error.as_ref().is_some_and(|error| error.starts_with(SUSPECTED));
+            let was_held =
+                row.error.as_ref().is_some_and(|error| error.starts_with(SUSPECTED)) || row.figures["held"].is_string();
             row.finished_at.map(|at| if was_held { at } else { at - OVERLAP })
         });
         Ok(since.unwrap_or(self.started(run) - LOOK_BACK))
@@ -103,8 +127,22 @@ impl Engine {
 
     /// How many payments of the first page that has any were forgotten here; `None` if there are too many to compare.
     async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<usize>, RunError> {
+        for by in [ListedBy::Created, ListedBy::Changed] {
+            match self.forgotten_among(by, (from, until)).await? {
+                Some(0) => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Some(0))
+    }
+
+    async fn forgotten_among(
+        &self,
+        by: ListedBy,
+        range: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Option<usize>, RunError> {
         for number in 0..PAGES_MAX {
-            let page = self.list((from, until), number).await?;
+            let page = self.list(by, range, number).await?;
             let ours = self.ours_among(page.items).await;
             if !ours.is_empty() {
                 let known = self.known(&ours).await?;
@@ -127,6 +165,46 @@ impl Engine {
         Ok(None)
     }
 
+    /// Holds all charging for what a reconciliation or a webhook brought up before any run compared. What an earlier run
+    /// was told of holds nothing a second time.
+    pub(super) async fn hold_for(
+        &self,
+        run: &Run,
+        forgotten: &Forgotten,
+        report: &mut ReconcileReport,
+    ) -> Result<(), RunError> {
+        if forgotten.count == 0 || run.refunds_wait() {
+            return Ok(());
+        }
+        run.suspect_restore();
+        let since = self.compared_until(run).await?;
+        if forgotten.is_after(since) {
+            let reason = format!("{} {}", suspected(forgotten.count, since), next_steps(since));
+            self.hold_told(run, self.store.now().await?, &reason).await?;
+            tracing::error!(run.id = %run.id, "charging is held: {reason}");
+            report.held = Some(reason);
+        }
+        Ok(())
+    }
+
+    /// A reconciliation that held charging has compared, if it looked as far back as a run would.
+    pub(super) async fn was_compared(
+        &self,
+        run: &Run,
+        from: DateTime<Utc>,
+        report: &ReconcileReport,
+    ) -> Result<bool, RunError> {
+        Ok(report.held.is_some() && from <= self.compared_until(run).await?)
+    }
+
+    /// First of all, and told first: whatever fails after this, nothing is charged, and somebody knows why.
+    async fn hold_told(&self, run: &Run, now: DateTime<Utc>, reason: &str) -> Result<Option<Paused>, RunError> {
+        let before = self.store.switch().await?.paused;
+        self.store.tell(&[self.suspicion(run, "held", json!({ "severity": "critical", "reason": reason }))]).await?;
+        self.pause(now, reason, before.as_ref()).await?;
+        Ok(before)
+    }
+
     /// Adopts what was lost, and holds all charging until a person says that it may go on.
     async fn hold(
         &self,
@@ -134,16 +212,9 @@ impl Engine {
         (since, now): (DateTime<Utc>, DateTime<Utc>),
         forgotten: usize,
     ) -> Result<(), RunError> {
-        let what = format!(
-            "{SUSPECTED}: the gateway took money that this database does not remember asking for ({forgotten} or more since {since}); was it restored from a backup?"
-        );
         run.suspect_restore();
-        let before = self.store.switch().await?.paused;
-        let next = format!("Cancellations made since {since} may be lost: enter them again, then `renewd resume`");
-        // First of all, and told first: whatever fails after this, nothing is charged, and somebody knows why.
-        let reason = format!("{what} {next}");
-        self.store.tell(&[self.suspicion(run, "held", json!({ "severity": "critical", "reason": reason }))]).await?;
-        self.pause(now, &reason, before.as_ref()).await?;
+        let (what, next) = (suspected(forgotten, since), next_steps(since));
+        let before = self.hold_told(run, now, &format!("{what} {next}")).await?;
         let mut report = ReconcileReport::new(run, (since - LADDER, now), self.started(run));
         self.reconcile_range(run, (since - LADDER, now), &mut report).await?;
         let mut names: Vec<&str> = report.adoptions.iter().map(|one| one.subscription_id.as_str()).collect();
@@ -193,4 +264,14 @@ impl Engine {
             created_at: self.now(run),
         }
     }
+}
+
+fn suspected(forgotten: usize, since: DateTime<Utc>) -> String {
+    format!(
+        "{SUSPECTED}: the gateway took money that this database does not remember asking for ({forgotten} or more since {since}); was it restored from a backup?"
+    )
+}
+
+fn next_steps(since: DateTime<Utc>) -> String {
+    format!("Cancellations made since {since} may be lost: enter them again, then `renewd resume`")
 }

@@ -29,9 +29,19 @@ pub enum GatewayError {
     NoAnswer(String),
 }
 
+/// Which time of a payment a listing goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedBy {
+    /// When it was made, with its first attempt: no payment moves between pages.
+    Created,
+    /// When its state changed last. One that changes meanwhile leaves its page.
+    Changed,
+}
+
 /// A range of payments by the time they were created, one page of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRange {
+    pub by: ListedBy,
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
     /// Counts from 0.

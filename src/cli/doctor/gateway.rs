@@ -6,7 +6,7 @@ use super::database;
 use crate::app::App;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::{ChannelType, LookUp};
-use crate::gateway::{Gateway, GatewayError, PaymentPage, PaymentRange};
+use crate::gateway::{Gateway, GatewayError, ListedBy, PaymentPage, PaymentRange};
 use crate::store::Store;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -71,7 +71,13 @@ fn of_look_up(found: &LookUp, base: &str, store_id: &str) -> Check {
 /// What kind of channels payments went through lately, against the setting.
 async fn channels(app: &App, gateway: &dyn Gateway) -> Check {
     let now = app.clock.now() + gateway.clock_skew().unwrap_or_default();
-    let range = PaymentRange { from: now - TimeDelta::days(RECENT_DAYS), until: now, page: 0, page_size: RECENT };
+    let range = PaymentRange {
+        by: ListedBy::Created,
+        from: now - TimeDelta::days(RECENT_DAYS),
+        until: now,
+        page: 0,
+        page_size: RECENT,
+    };
     let asked = tokio::time::timeout(ANSWER_WITHIN, gateway.payments(&range)).await;
     let silent = |_| Err(GatewayError::NoAnswer(format!("no answer within {} s", ANSWER_WITHIN.as_secs())));
     of_listing(asked.unwrap_or_else(silent), app.channel_type())

@@ -308,10 +308,10 @@ fn ends(facts: &ReviewFacts, event: Event, at: &Settling<'_>) -> Result<Resoluti
             "access_until": to.access_until(facts.period_start, facts.access_until),
             "by": "a person",
         });
-        NewEvent::of_renewal(EventId((at.new_id)()), *kind, subject, payload, at.now)
+        NewEvent::of_renewal(EventId((at.new_id)()), *kind, subject, payload, at.now).each_time()
     });
-    // Against a gateway that shows somebody else's money there is nothing more to look for.
-    let is_settled = facts.looks.iter().any(|look| matches!(look.shows, Shows::OtherMoney(_)));
+    // Against a gateway that shows nothing but somebody else's money there is nothing more to look for.
+    let is_settled = facts.looks.iter().all(|look| matches!(look.shows, Shows::OtherMoney(_)));
     Ok(Resolution::Ends(RenewalChange {
         renewal_id: facts.renewal_id,
         from: facts.state,

@@ -6,6 +6,7 @@ use crate::domain::by_hand::Refusal;
 use crate::domain::by_hand::refund::{self, EarlierRefund, PaidFacts, RefundAsk};
 use crate::domain::ids::{ActionId, PaymentId};
 use crate::domain::refund::{NewRefund, RefundState};
+use crate::domain::renewal::State;
 use crate::engine::run::RunRequest;
 use crate::engine::{Engine, RunError};
 use crate::shutdown::Shutdown;
@@ -52,6 +53,9 @@ impl Engine {
             payment_id: payment_id.clone(),
         };
         let refund = refund::decide(&command.ask, &facts)?;
+        if !is_recorded(&case, &payment_id) && !matches!(case.state, State::Paid | State::Refunded) {
+            return Err(not_recorded(&case, &payment_id).into());
+        }
         let now = self.store.now().await?;
         let details = json!({
             "amount": refund.amount, "currency": refund.currency, "reference": refund.reference,
@@ -114,6 +118,21 @@ fn is_payment(case: &Case, id: &PaymentId) -> bool {
     case.payment_id == *id
         || timeline.attempts.iter().any(|row| row.payment_id == id.as_str())
         || timeline.payments.iter().any(|row| row.payment_id == id.as_str())
+}
+
+fn is_recorded(case: &Case, id: &PaymentId) -> bool {
+    case.timeline.payments.iter().any(|row| row.payment_id == id.as_str())
+}
+
+/// Given back before it is recorded, it could never be recorded: what is left of it would buy nothing, and be nobody's.
+fn not_recorded(case: &Case, id: &PaymentId) -> Refusal {
+    let what = format!("no money under {id} is recorded here yet: it is looked up and settled first");
+    let refusal = Refusal::new(what, "nothing was given back");
+    let started = case.timeline.attempts.iter().filter(|row| row.payment_id == id.as_str()).map(|row| row.started_at);
+    match started.min() {
+        Some(at) => refusal.hint(format!("renewd reconcile --from {}, then refund it", at.date_naive())).for_now(),
+        None => refusal.hint(format!("see it: renewd show {}", case.subscription_id)),
+    }
 }
 
 fn no_payment(case: &Case, id: &PaymentId) -> Refusal {

@@ -10,6 +10,7 @@ use crate::domain::reconcile::{
 use crate::domain::renewal::State;
 use crate::domain::settlement::PaymentRecord;
 use crate::domain::verdict::as_seen;
+use crate::engine::restore::Forgotten;
 use crate::engine::run::Run;
 use crate::engine::{Engine, RunError};
 use crate::store::{DuePage, StoreError};
@@ -37,8 +38,8 @@ struct Sorted {
     later: Vec<Payment>,
     differ: Vec<KnownPayment>,
     unknown: Vec<(Payment, &'static str)>,
-    /// Some of it was asked for by a database that has forgotten it: what this one says of cancellations may be old.
-    forgotten: bool,
+    /// Asked for by a database that has forgotten it: what this one says of cancellations may be old.
+    forgotten: Forgotten,
 }
 
 impl Engine {
@@ -52,9 +53,8 @@ impl Engine {
         let mut waiting = listed;
         while !waiting.is_empty() {
             let mut sorted = self.sort(waiting, report).await?;
-            if sorted.forgotten {
-                run.suspect_restore();
-            }
+            // Before any of it is adopted: afterwards nothing shows any more that it was forgotten.
+            self.hold_for(run, &sorted.forgotten, report).await?;
             let planned = self.plan_lost(run, sorted.plan).await?;
             let adopted = self.adopt(run, sorted.adopt, report).await?;
             self.confirm(run, sorted.differ, report).await?;
@@ -89,7 +89,9 @@ impl Engine {
         let mut sorted = Sorted::default();
         for payment in listed {
             let Some(known) = known.remove(payment.id.as_str()) else { continue };
-            sorted.forgotten |= is_forgotten(&payment, &known, &self.policy);
+            if is_forgotten(&payment, &known, &self.policy) {
+                sorted.forgotten.add(&payment);
+            }
             match compare(Some(&payment), &known, &self.policy) {
                 Standing::Agreed => report.agreed += 1,
                 Standing::Adopt { series, .. } => sorted.adopt.push((payment, known, Some(series))),

@@ -5,7 +5,7 @@ use crate::domain::payment::{LookUp, Payment, PaymentStatus};
 use crate::domain::reconcile::is_ours;
 use crate::engine::Engine;
 use crate::engine::backoff::Intervals;
-use crate::gateway::{GatewayError, PaymentPage, PaymentRange};
+use crate::gateway::{GatewayError, ListedBy, PaymentPage, PaymentRange};
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
@@ -20,16 +20,17 @@ pub(in crate::engine) const LISTED_MAX: u32 = 60_000;
 const TRIES_MAX: u32 = 4;
 
 impl Engine {
-    /// One page of the gateway's payments by the time they were made, asked for again where there is no answer.
+    /// One page of the gateway's payments, asked for again where there is no answer.
     ///
     /// # Errors
     /// What the gateway said, or that it said nothing for [`TRIES_MAX`] times.
     pub(in crate::engine) async fn list(
         &self,
+        by: ListedBy,
         (from, until): (DateTime<Utc>, DateTime<Utc>),
         page: u32,
     ) -> Result<PaymentPage, GatewayError> {
-        let range = PaymentRange { from, until, page, page_size: PAGE_SIZE };
+        let range = PaymentRange { by, from, until, page, page_size: PAGE_SIZE };
         let mut waits = Intervals::new(Duration::from_secs(1), Duration::from_secs(8));
         let mut tries = 1;
         loop {

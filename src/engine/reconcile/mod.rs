@@ -13,7 +13,7 @@ pub mod report;
 use super::run::{Run, RunRequest};
 use super::{Engine, RunError};
 use crate::domain::ids::PaymentId;
-use crate::gateway::PaymentPage;
+use crate::gateway::{ListedBy, PaymentPage};
 use crate::shutdown::Shutdown;
 use chrono::{DateTime, TimeDelta, Utc};
 use listing::{LISTED_MAX, PAGE_SIZE};
@@ -54,6 +54,9 @@ impl Engine {
             Ok(()) => self.place_seen(&run, &mut report).await,
             failed => failed,
         };
+        if ended.is_ok() && !run.is_stopping() {
+            report.compared = self.was_compared(&run, request.from, &report).await?;
+        }
         report.close(&run, ended.as_ref().err(), self.now(&run));
         self.close_looked(&run, report.looked(), ended).await?;
         Ok(report)
@@ -71,7 +74,7 @@ impl Engine {
             if run.is_stopping() {
                 return Ok(());
             }
-            let first = self.list((from, until), 0).await?;
+            let first = self.list(ListedBy::Created, (from, until), 0).await?;
             if first.total > u64::from(LISTED_MAX) && until - from > TimeDelta::seconds(1) {
                 let middle = from + (until - from) / 2;
                 // The earlier half first: a subscription's periods are settled in their order.
@@ -103,7 +106,7 @@ impl Engine {
             if number == pages || run.is_stopping() {
                 break;
             }
-            page = self.list((from, until), number).await?;
+            page = self.list(ListedBy::Created, (from, until), number).await?;
         }
         if run.is_stopping() {
             return Ok(());

@@ -44,6 +44,10 @@ pub struct ReconcileReport {
     pub adoptions: Vec<Adoption>,
     pub findings: Vec<Finding>,
     pub unknown: Vec<UnknownPayment>,
+    /// Why it held charging: the database has forgotten some of what was listed.
+    pub held: Option<String>,
+    /// It held charging, and looked at all that a run would compare: the next run compares what came after it.
+    pub compared: bool,
     pub problem: Option<String>,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
@@ -99,7 +103,7 @@ impl ReconcileReport {
 
     /// A person must look, or it must be reconciled again.
     pub fn needs_a_look(&self) -> bool {
-        !self.differences.is_empty() || self.payments_unknown > 0 || self.unanswered > 0
+        self.held.is_some() || !self.differences.is_empty() || self.payments_unknown > 0 || self.unanswered > 0
     }
 
     /// As the run's row keeps it.

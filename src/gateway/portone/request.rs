@@ -5,7 +5,7 @@ use super::wire::{
     ScheduleListBody,
 };
 use crate::domain::charge::{BillingKey, FrozenRequest, Order};
-use crate::gateway::{Cancellation, PaymentRange, ScheduleRange};
+use crate::gateway::{Cancellation, ListedBy, PaymentRange, ScheduleRange};
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -74,16 +74,19 @@ pub fn cancel_body(cancellation: &Cancellation, store_id: &str) -> String {
     })
 }
 
-/// The `requestBody` of a listing by creation time, oldest first.
+/// The `requestBody` of a listing, oldest first.
 pub fn list_body(range: &PaymentRange, store_id: &str) -> String {
+    let (timestamp_type, sort_by) = match range.by {
+        ListedBy::Created => ("CREATED_AT", "REQUESTED_AT"),
+        ListedBy::Changed => ("STATUS_CHANGED_AT", "STATUS_CHANGED_AT"),
+    };
     to_json(&ListBody {
         filter: FilterBody {
             from: time(range.from),
-            sort_by: "REQUESTED_AT",
+            sort_by,
             sort_order: "ASC",
             store_id,
-            // Their default is the time of the last change, which moves payments between pages.
-            timestamp_type: "CREATED_AT",
+            timestamp_type,
             until: time(range.until),
         },
         page: PageBody { number: range.page, size: range.page_size },

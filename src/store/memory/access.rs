@@ -39,8 +39,10 @@ pub(super) fn record_access(store: &MemoryStore, changes: &[AccessChange]) -> Re
     store.write(|tables, now| {
         let mut written = std::collections::BTreeSet::new();
         for change in changes {
-            let is_as_decided =
-                |sub: &Subscription| sub.is_at(change.current_period_end) && sub.status != change.status;
+            let is_as_decided = |sub: &Subscription| {
+                let is_meant = sub.row.cancel_at_period_end == change.cancel_at_period_end;
+                is_meant && sub.is_at(change.current_period_end) && sub.status != change.status
+            };
             if !tables.subscription(&change.subscription_id).is_some_and(is_as_decided) {
                 continue;
             }

@@ -116,7 +116,10 @@ pub(super) fn case_facts(store: &MemoryStore, id: RenewalId) -> Result<Vec<LateF
             look_ups: row.look_ups,
             since: row.ended_at.unwrap_or(row.updated_at),
         });
-        let given_up = tables.retired.iter().filter(|row| row.renewal_id == id).map(|row| Wanted {
+        // Money under an earlier id takes it back.
+        let now_uses = own.as_ref().map(|own| own.payment_id);
+        let is_other = |row: &&Retired| row.renewal_id == id && Some(&row.payment_id) != now_uses;
+        let given_up = tables.retired.iter().filter(is_other).map(|row| Wanted {
             due_at: row.next_look_up_at.unwrap_or(row.retired_at),
             renewal_id: id,
             payment_id: &row.payment_id,

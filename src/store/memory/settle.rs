@@ -155,12 +155,11 @@ fn spend_key(tables: &mut Tables, one: &SettledOut<'_>, now: DateTime<Utc>) -> R
     })
 }
 
+/// An id that is given up, or that money under an earlier one takes the place of: there may be money under both.
 fn retire(tables: &mut Tables, one: &SettledOut<'_>, now: DateTime<Utc>) {
-    let (Some(payment_id), Some(renewal)) = (one.retired_payment_id, tables.renewals().get(&one.renewal_id)) else {
-        return;
-    };
-    let payment_id: crate::domain::ids::PaymentId = payment_id.into();
-    if tables.retired.has(&payment_id) {
+    let Some(renewal) = tables.renewals().get(&one.renewal_id) else { return };
+    let payment_id = renewal.payment_id.clone();
+    if payment_id.as_str() == one.payment_id || tables.retired.has(&payment_id) {
         return;
     }
     let row = Retired {
@@ -168,7 +167,7 @@ fn retire(tables: &mut Tables, one: &SettledOut<'_>, now: DateTime<Utc>) {
         renewal_id: renewal.id,
         series: renewal.series,
         retired_at: now,
-        next_look_up_at: one.retired_look_up_at,
+        next_look_up_at: one.retired_payment_id.map_or(Some(now), |_| one.retired_look_up_at),
         look_ups: 0,
     };
     tables.retired.put(payment_id, row);

@@ -60,12 +60,14 @@ spent AS (
     FROM settled b
     WHERE k.id = b.key_unusable AND k.state = 'usable'
 ),
+-- An id that is given up, or that money under an earlier one takes the place of: there may be money under both.
 retired AS (
     INSERT INTO retired_payments (payment_id, renewal_id, series, retired_at, next_look_up_at)
-    SELECT b.retired_payment_id, b.renewal_id, r.series, $3::timestamptz, b.retired_look_up_at
+    SELECT r.payment_id, r.id, r.series, $3::timestamptz,
+        CASE WHEN b.retired_payment_id IS NULL THEN $3::timestamptz ELSE b.retired_look_up_at END
     FROM settled b
     JOIN renewals r ON r.id = b.renewal_id
-    WHERE b.retired_payment_id IS NOT NULL
+    WHERE r.payment_id <> b.payment_id
     ON CONFLICT (payment_id) DO NOTHING
 ),
 told AS (

@@ -82,6 +82,7 @@ struct AccessOut<'a> {
     subscription_id: &'a str,
     #[serde(serialize_with = "as_stamp")]
     current_period_end: DateTime<Utc>,
+    cancel_at_period_end: bool,
     status: &'static str,
     tier: Option<&'a str>,
 }
@@ -102,6 +103,7 @@ impl Step for RecordAccess {
             .map(|change| AccessOut {
                 subscription_id: change.subscription_id.as_str(),
                 current_period_end: change.current_period_end,
+                cancel_at_period_end: change.cancel_at_period_end,
                 status: change.status,
                 tier: change.tier.as_deref(),
             })

@@ -10,6 +10,8 @@ WITH wanted AS (
     SELECT p.renewal_id, p.payment_id, 1, p.look_ups, p.retired_at, coalesce(p.next_look_up_at, p.retired_at)
     FROM retired_payments p
     WHERE p.renewal_id = $2
+        -- Money under an earlier id takes it back.
+        AND NOT EXISTS (SELECT 1 FROM renewals r WHERE r.id = p.renewal_id AND r.payment_id = p.payment_id)
 )
 SELECT $1 AS now, r.id AS renewal_id, r.subscription_id, r.customer_id, r.plan_id, r.state,
     r.amount, r.currency, r.period_start, r.period_end, r.access_until, r.first_declined_at, r.look_ups,

@@ -40,11 +40,13 @@ UPDATE billing_keys
 SET state = 'unusable', unusable_reason = b.value ->> 'key_unusable_reason', updated_at = $3
 FROM json_each($1) AS b
 WHERE billing_keys.id = b.value ->> 'key_unusable' AND billing_keys.state = 'usable';
+-- An id that is given up, or that money under an earlier one takes the place of: there may be money under both.
 INSERT INTO retired_payments (payment_id, renewal_id, series, retired_at, next_look_up_at)
-SELECT b.value ->> 'retired_payment_id', r.id, r.series, $3, b.value ->> 'retired_look_up_at'
+SELECT r.payment_id, r.id, r.series, $3,
+    CASE WHEN b.value ->> 'retired_payment_id' IS NULL THEN $3 ELSE b.value ->> 'retired_look_up_at' END
 FROM json_each($1) AS b
 JOIN renewals r ON r.id = b.value ->> 'renewal_id'
-WHERE b.value ->> 'retired_payment_id' IS NOT NULL
+WHERE r.payment_id <> b.value ->> 'payment_id'
 ON CONFLICT (payment_id) DO NOTHING;
 INSERT INTO events (id, kind, subscription_id, renewal_id, attempt_id, dedupe, payload, created_at)
 SELECT e.value ->> 'id', e.value ->> 'kind', e.value ->> 'subscription_id', e.value ->> 'renewal_id',

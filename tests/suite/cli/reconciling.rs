@@ -90,9 +90,12 @@ fn reconcile_adopts_what_a_copy_lost_and_shows_it() {
     stage.run(&[]);
     copy_database(&copy, &file);
 
-    let said = stage.place.at(LATER, &["reconcile"]).ok();
+    let said = stage.place.at(LATER, &["reconcile"]);
     assert!(said.out.contains("taken there, recorded now") && said.out.contains("sub_a"), "{said:#?}");
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    said.erred(&["charging is held", "restore_suspected", "renewd resume"]).money("nothing is charged anywhere");
     assert_eq!(stage.place.count("renewals WHERE state = 'paid'"), 2);
+    stage.place.at(LATER, &["resume", "--reason", "nobody cancelled since"]).ok();
     assert_eq!(stage.run_again(&[])["due"], 0);
     assert_eq!(stage.simulator.charged().len(), 2, "nobody twice");
 }

@@ -9,6 +9,7 @@ crate::on_both_databases! {
     cancelled_between_plan_and_claim_is_never_charged,
     cancelling_ends_the_ladder,
     a_change_of_mind_renews_after_all,
+    who_cancels_again_is_told_again,
     cancelled_while_charged_is_paid_and_says_so,
     cancelled_while_never_received_is_not_sent_again,
     a_key_that_is_missing_waits_and_then_ends,
@@ -109,4 +110,19 @@ async fn a_period_that_is_long_past_is_not_charged_by_surprise(on: On) {
     let report = world.run_after(TimeDelta::days(5)).await;
     assert_eq!((report.lapsed, report.paid, report.downgraded), (1, 0, 1));
     assert!(world.charges(SUB).is_empty());
+}
+
+async fn who_cancels_again_is_told_again(on: On) {
+    let world = world(on, "bk").await;
+    world.cancel(SUB).await;
+    // In the evening: what is resumed then waits for the morning.
+    world.run_after(TimeDelta::hours(12)).await;
+    world.subscribe(SUB, "bk").await;
+    world.run_after(TimeDelta::minutes(5)).await;
+    assert_eq!(world.renewal(SUB).await.state, "due");
+    world.cancel(SUB).await;
+    for _ in 0..2 {
+        world.run_after(TimeDelta::minutes(5)).await;
+    }
+    assert_eq!((world.renewal(SUB).await.state.as_str(), world.told("renewal.canceled").await.len()), ("canceled", 2));
 }

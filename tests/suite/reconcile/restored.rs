@@ -6,8 +6,13 @@ use super::ground::{
 };
 use crate::world::{On, World};
 use chrono::TimeDelta;
+use renewd::domain::action::Hand;
+use renewd::domain::notice::{Notice, NoticeKind, Subject};
 use renewd::domain::payment::PaymentStatus;
+use renewd::engine::control;
 use renewd::gateway::simulator::{Route, Rule, Trouble, When};
+use renewd::shutdown::Shutdown;
+use std::time::Duration;
 
 crate::on_both_databases! {
     a_run_on_a_restored_backup_adopts_holds_and_goes_on_when_a_person_says_so,
@@ -25,6 +30,10 @@ crate::on_both_databases! {
     what_was_forgotten_is_seen_behind_a_page_of_what_was_not,
     the_reason_of_an_earlier_pause_is_kept,
     a_lost_series_is_adopted_under_its_own_name,
+    a_reconciliation_that_comes_first_holds_charging_too,
+    a_webhook_that_comes_first_holds_charging_too,
+    a_retry_that_was_lost_alone_is_no_less_forgotten,
+    a_person_who_pauses_meanwhile_does_not_end_the_hold,
 }
 
 /// The plan of every subscription here, for a day at a time.
@@ -110,7 +119,7 @@ async fn planned_and_declined_before_the_copy_and_paid_after_it_is_adopted(on: O
     let world = world.on_database(&copy).await;
     let now = world.store.now().await.unwrap();
     let report = reconcile_between(&world, now - TimeDelta::days(3), now).await;
-    assert_eq!((report.adopted, report.needs_a_look()), (1, false), "{report:?}");
+    assert_eq!((report.adopted, report.held.is_some()), (1, true), "{report:?}");
     assert_eq!(results(&world, &["sub"]).await, before);
     world.run_after(TimeDelta::days(1)).await;
     assert_eq!(world.charges("sub").len(), 1);
@@ -344,9 +353,78 @@ async fn a_lost_series_is_adopted_under_its_own_name(on: On) {
 
     let world = world.on_database(&copy).await;
     let report = reconcile(&world).await;
-    assert_eq!((report.adopted, report.needs_a_look()), (1, false), "{report:?}");
+    assert_eq!((report.adopted, report.held.is_some()), (1, true), "{report:?}");
     let renewal = world.renewal("sub").await;
     assert_eq!((renewal.state.as_str(), renewal.payment_id), ("paid", second));
     world.run_after(TimeDelta::days(1)).await;
     assert_eq!(world.charges("sub").len(), 1);
+}
+
+/// A copy that has forgotten two payments, and a subscriber who is charged where nothing is held.
+async fn restored(on: On) -> World {
+    let world = business(on).await;
+    let copy = backup(&world, on).await;
+    assert_eq!(world.run().await.paid, 2);
+    world.clock.pass(TimeDelta::hours(4));
+    let world = world.on_database(&copy).await;
+    world.subscribe("five", "bk-5").await;
+    world
+}
+
+/// Held for one reason only, and charging goes on when a person says so.
+async fn held_until_resumed(world: &World, on: On) {
+    assert!(paused(world).await.is_some_and(|why| why.starts_with("renewd: restore_suspected")));
+    world.run().await;
+    assert!(world.charges("five").is_empty(), "held");
+    resume(world).await;
+    let goes_on = world.run_after(TimeDelta::minutes(1)).await;
+    assert_eq!((goes_on.status.as_str(), goes_on.paid), ("completed", 1), "{:?}", goes_on.problem);
+    assert_eq!(paused(world).await, None, "held once");
+    assert!(events(world, on, "restore.suspected").await >= 1);
+}
+
+async fn a_reconciliation_that_comes_first_holds_charging_too(on: On) {
+    let world = restored(on).await;
+    let report = reconcile(&world).await;
+    assert_eq!((report.adopted, report.held.is_some(), report.needs_a_look()), (2, true, true));
+    assert_eq!(events(&world, on, "restore.suspected").await, 1);
+    held_until_resumed(&world, on).await;
+}
+
+async fn a_webhook_that_comes_first_holds_charging_too(on: On) {
+    let world = restored(on).await;
+    let ledger = world.charges("one");
+    let subject = Subject::Payment(ledger[0].payment_id.as_str().into());
+    let notice = Notice { id: "wh-1".to_owned(), kind: NoticeKind::Paid, subject, happened_at: None };
+    world.store.keep_notices(&[notice]).await.unwrap();
+    let heard = world.engine.hear("test", &Shutdown::new(Duration::from_secs(8))).await.unwrap();
+    assert_eq!(heard.adopted, 1);
+    held_until_resumed(&world, on).await;
+}
+
+async fn a_retry_that_was_lost_alone_is_no_less_forgotten(on: On) {
+    let world = World::new(on).await;
+    world.subscribe("sub", "bk-insufficient-once").await;
+    assert_eq!(world.run().await.declined, 1);
+    assert!(world.run_after(TimeDelta::hours(12)).await.compared);
+    let copy = backup(&world, on).await;
+    assert_eq!(world.run_after(TimeDelta::hours(12)).await.paid, 1);
+
+    let world = world.on_database(&copy).await;
+    world.subscribe("five", "bk-5").await;
+    let held = world.run_after(TimeDelta::minutes(1)).await;
+    assert!(held.problem.as_ref().is_some_and(|problem| problem.contains("restore_suspected")), "{held:?}");
+    held_until_resumed(&world, on).await;
+    assert_eq!(world.charges("sub").len(), 1);
+}
+
+async fn a_person_who_pauses_meanwhile_does_not_end_the_hold(on: On) {
+    let world = restored(on).await;
+    world.run().await;
+    let new_id = || world.app.chance.id(world.app.clock.now());
+    let hand = Hand::of("ops").because("looking at the restore");
+    control::pause(&*world.store, &new_id, &hand).await.unwrap();
+    let why = paused(&world).await.unwrap();
+    assert!(why.starts_with("renewd: restore_suspected") && why.contains("looking at the restore"), "{why}");
+    held_until_resumed(&world, on).await;
 }

@@ -13,20 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 crate::on_both_databases! {
-    an_ordinary_run_asks_for_one_listing_and_suspects_nothing,
+    an_ordinary_run_asks_for_two_listings_and_suspects_nothing,
     runs_beside_each_other_do_not_suspect_each_other,
     an_approval_that_comes_late_is_no_restored_backup,
     an_outcome_that_is_not_known_yet_is_no_restored_backup,
 }
 
-async fn an_ordinary_run_asks_for_one_listing_and_suspects_nothing(on: On) {
+async fn an_ordinary_run_asks_for_two_listings_and_suspects_nothing(on: On) {
     let world = World::new(on).await;
     world.subscribe("sub", "bk").await;
     for _ in 0..3 {
         let before = world.simulator.model().ledger().requests(Route::List);
         let report = world.run_after(TimeDelta::minutes(1)).await;
         assert_eq!((report.status.as_str(), report.compared, report.problem), ("completed", true, None));
-        assert_eq!(world.simulator.model().ledger().requests(Route::List) - before, 1);
+        assert_eq!(world.simulator.model().ledger().requests(Route::List) - before, 2, "made, and changed");
     }
     assert_eq!(paused(&world).await, None);
 }

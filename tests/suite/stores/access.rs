@@ -108,6 +108,7 @@ async fn what_ended_is_found_in_order(ground: Ground) {
 async fn a_standing_is_written_only_for_the_period_it_was_decided_from(ground: Ground) {
     let renewal = ground.subscribed_and_planned(&["sub_1"]).await[0];
     let change = |end| AccessChange {
+        cancel_at_period_end: false,
         subscription_id: "sub_1".into(),
         current_period_end: end,
         status: "downgraded",
@@ -116,6 +117,8 @@ async fn a_standing_is_written_only_for_the_period_it_was_decided_from(ground: G
     };
     let moved = change(period_end() - TimeDelta::days(1));
     assert_eq!(ground.record_access(&[moved]).await.unwrap(), []);
+    let canceled = AccessChange { cancel_at_period_end: true, ..change(period_end()) };
+    assert_eq!(ground.record_access(&[canceled]).await.unwrap(), [], "a change of mind meanwhile");
     assert_eq!(ground.count("events", "true").await, 0);
     assert_eq!(ground.record_access(&[change(period_end())]).await.unwrap(), ["sub_1".into()]);
     assert_eq!(ground.count("subscriptions", "status = 'downgraded' AND tier = 'free'").await, 1);

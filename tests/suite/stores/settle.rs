@@ -19,6 +19,7 @@ on_all!(
     a_payment_for_a_period_that_moved_is_recorded_and_shown,
     an_unknown_outcome_leaves_the_attempt_open,
     a_spent_key_is_unusable_and_a_used_up_payment_id_is_kept,
+    an_id_that_an_earlier_ones_money_replaces_is_still_looked_up,
     a_cancellation_after_the_claim_is_told,
     a_mismatch_is_recorded_and_moves_nothing,
     one_bad_fence_does_not_hold_up_the_batch,
@@ -169,6 +170,26 @@ async fn a_spent_key_is_unusable_and_a_used_up_payment_id_is_kept(ground: Ground
     assert_eq!(ground.count("retired_payments", retired).await, 1);
     assert_eq!(ground.count("renewals", "payment_id = 'rn-next' AND series = 1").await, 1);
     assert!(ground.timeline("rn-sub_1").await.unwrap().is_some(), "a payment id that was given up is still found");
+}
+
+async fn an_id_that_an_earlier_ones_money_replaces_is_still_looked_up(ground: Ground) {
+    let renewal = ground.subscribed_and_planned(&["sub_1"]).await[0];
+    let first = ground.claim_one().await;
+    let mut given_up = ground.declined(&first);
+    (given_up.payment_id, given_up.series) = ("rn-next".into(), 1);
+    given_up.retired_payment_id = Some(first.renewal.payment_id.clone());
+    ground.settle(&[given_up]).await.unwrap();
+    ground.clock.set(now() + TimeDelta::days(2));
+    let second = ground.claim_one().await;
+    // Money under the first id, found while the second one was tried.
+    let mut paid = ground.paid(&second);
+    paid.payment_id = first.renewal.payment_id.clone();
+    ground.settle(&[paid]).await.unwrap();
+    let retired = "payment_id = 'rn-next' AND series = 1 AND next_look_up_at = '2026-02-01T01:00:00.000000Z'";
+    assert_eq!(ground.count("retired_payments", retired).await, 1, "there may be money under it as well");
+    let case = ground.case_facts(renewal).await.unwrap();
+    let ids: Vec<&str> = case.iter().map(|facts| facts.payment_id.as_str()).collect();
+    assert_eq!(ids, ["rn-sub_1", "rn-next"], "each once");
 }
 
 async fn a_cancellation_after_the_claim_is_told(ground: Ground) {

@@ -5,7 +5,9 @@ use crate::domain::charge::BillingKey;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::{ChannelType, LookUp, Payment, PaymentStatus};
 use crate::gateway::simulator::{KeyInfo, Route, Trouble};
-use crate::gateway::{Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentRange};
+use crate::gateway::{
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, ListedBy, PaymentRange,
+};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -250,6 +252,7 @@ async fn a_listing_pages_oldest_first() {
         world.later(TimeDelta::minutes(1));
     }
     let range = |page| PaymentRange {
+        by: ListedBy::Created,
         from: noon() + TimeDelta::minutes(1),
         until: noon() + TimeDelta::hours(1),
         page,

@@ -9,7 +9,7 @@ use crate::domain::payment::LookUp;
 use crate::gateway::portone::request::{self, ChangedRequest, charge_bytes};
 use crate::gateway::portone::{PortOne, SetupError};
 use crate::gateway::simulator::{CancelCall, ChargeCall, GatewayModel, ModelSettings, Step, hints};
-use crate::gateway::{Answer, Cancellation, Gateway, PaymentRange, ScheduleRange};
+use crate::gateway::{Answer, Cancellation, Gateway, ListedBy, PaymentRange, ScheduleRange};
 use chrono::TimeDelta;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
@@ -93,7 +93,7 @@ async fn capture() -> (String, Arc<Mutex<Vec<Captured>>>) {
 }
 
 fn range() -> PaymentRange {
-    PaymentRange { from: noon(), until: noon() + TimeDelta::days(2), page: 1, page_size: 500 }
+    PaymentRange { by: ListedBy::Created, from: noon(), until: noon() + TimeDelta::days(2), page: 1, page_size: 500 }
 }
 
 fn schedules() -> ScheduleRange {

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use renewd::clock::Clock;
 use renewd::domain::by_hand::refund::RefundAsk;
 use renewd::engine::by_hand::{ByHandError, RefundCommand, Refunded};
+use renewd::engine::reconcile::ReconcileRequest;
 use renewd::gateway::simulator::{CancelCall, Route, Rule, Trouble, When};
 
 crate::on_both_databases! {
@@ -22,6 +23,7 @@ crate::on_both_databases! {
     what_may_still_be_charged_is_settled_first,
     what_was_given_back_is_never_charged_again_and_reconciles,
     a_squatters_money_is_given_back_from_review,
+    money_that_is_not_recorded_yet_is_settled_first,
 }
 
 async fn refund(world: &World, id: &str, ask: RefundAsk) -> Result<Refunded, ByHandError> {
@@ -217,4 +219,30 @@ async fn a_squatters_money_is_given_back_from_review(on: On) {
     let id = world.renewal(SUB).await.payment_id;
     let refunded = refund(&world, &id, whole()).await.unwrap();
     assert_eq!((refunded.refund.state.as_str(), refunded.renewal.state.as_str()), ("done", "refunded"));
+}
+
+async fn money_that_is_not_recorded_yet_is_settled_first(on: On) {
+    let world = World::new(on).await;
+    world.subscribe(SUB, "bk-late").await;
+    assert_eq!(world.run().await.declined, 1);
+    world.cancel(SUB).await;
+    world.run_after(TimeDelta::minutes(5)).await;
+    assert_eq!(state(&world).await, "canceled");
+    // Approved after all, an hour later: only the gateway knows.
+    world.clock.pass(TimeDelta::hours(2));
+    let id = world.renewal(SUB).await.payment_id;
+    let why = refused(refund(&world, &id, part(5_000)).await);
+    assert!(why.contains("no money under") && why.contains("renewd reconcile --from 2026-01-30"), "{why}");
+    assert_eq!(given_back(&world), Vec::<i64>::new());
+    let now = world.clock.now();
+    let asked = ReconcileRequest {
+        trigger: "test".to_owned(),
+        actor: "test".to_owned(),
+        from: now - TimeDelta::days(1),
+        until: now,
+    };
+    world.engine.reconcile(&asked, &no_hurry()).await.unwrap();
+    assert_eq!(world.timeline(SUB).await.payments.len(), 1, "recorded");
+    refund(&world, &id, part(5_000)).await.unwrap();
+    assert_eq!(given_back(&world), [5_000]);
 }
