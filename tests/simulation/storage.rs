@@ -22,7 +22,8 @@ use renewd::domain::waiting::WaitingFacts;
 use renewd::store::act::Act;
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{
-    ActionRow, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+    ActionRow, AtRisk, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking, Timeline,
+    UnseenCode,
 };
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
@@ -352,6 +353,14 @@ impl Store for Storage {
 
     async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Stored<Vec<DueSum>> {
         self.at("due now", self.inner.due_now(only)).await
+    }
+
+    async fn takings(&self, from: NaiveDate, since: DateTime<Utc>) -> Stored<Vec<Taking>> {
+        self.inner.takings(from, since).await
+    }
+
+    async fn at_risk(&self) -> Stored<Vec<AtRisk>> {
+        self.inner.at_risk().await
     }
 
     async fn coverage(&self, from: NaiveDate) -> Stored<Coverage> {

@@ -1,8 +1,8 @@
 //! The port, method by method: each is one step of this folder, and none of them waits.
 
 use super::{
-    MemoryStore, access, act, ahead, claim, deliveries, import, installation, late, look_ahead, plan, read, reconcile,
-    refunds, resolve, runs, settle,
+    MemoryStore, access, act, ahead, claim, deliveries, import, installation, late, look_ahead, money, plan, read,
+    reconcile, refunds, resolve, runs, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
@@ -18,7 +18,8 @@ use crate::domain::waiting::WaitingFacts;
 use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use crate::store::read::{
-    ActionRow, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+    ActionRow, AtRisk, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking,
+    Timeline, UnseenCode,
 };
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
@@ -216,6 +217,14 @@ impl Store for MemoryStore {
 
     async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<DueSum>, StoreError> {
         ahead::due_now(self, only)
+    }
+
+    async fn takings(&self, from: NaiveDate, since: DateTime<Utc>) -> Result<Vec<Taking>, StoreError> {
+        money::takings(self, from, since)
+    }
+
+    async fn at_risk(&self) -> Result<Vec<AtRisk>, StoreError> {
+        money::at_risk(self)
     }
 
     async fn coverage(&self, from: NaiveDate) -> Result<Coverage, StoreError> {

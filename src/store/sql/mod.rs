@@ -14,6 +14,7 @@ mod import;
 mod installation;
 mod late;
 mod look_ahead;
+mod money;
 mod plan;
 mod read;
 mod reconcile;

@@ -15,6 +15,7 @@ mod guards;
 mod import;
 mod key_turns;
 mod look_ahead;
+mod money;
 mod outside;
 mod plan;
 mod races;

@@ -299,6 +299,8 @@ impl Walk {
             self.ground.open_renewals(None, 9).await.unwrap(),
             self.ground.due_now(None).await.unwrap(),
             self.ground.needs_person(9).await.unwrap(),
+            self.ground.at_risk().await.unwrap(),
+            self.ground.takings(now().date_naive(), now()).await.unwrap(),
         );
         self.note("look", shown);
         for id in SUBSCRIPTIONS {
