@@ -3,6 +3,7 @@
 //! | path | who asks |
 //! | --- | --- |
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
+//! | `/` and the pages under it | people of operations, in a browser |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -12,6 +13,7 @@ pub mod auth;
 mod health;
 mod limits;
 mod listen;
+mod pages;
 mod problem;
 
 pub use health::Pulse;
@@ -78,6 +80,7 @@ pub fn router(door: &Arc<Door>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(pages::router())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));

@@ -1,0 +1,117 @@
+//! Parts that pages are made of.
+
+use super::login;
+use super::session;
+use super::shown::count;
+use super::visitor::{Visitor, is_from_here};
+use super::words::{Plural, Words, of};
+use crate::http::Problem;
+use axum::http::HeaderMap;
+use maud::{Markup, html};
+use std::collections::HashMap;
+
+/// The field that ties a form to its session.
+const FORM_KEY: &str = "form_key";
+
+/// How good or bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Calm,
+    Good,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Good => "good",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Ties a form to the session that it was made for.
+pub fn form_key(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name=(FORM_KEY) value=(visitor.session.form_key); }
+}
+
+/// Whether a form came from a page of ours, made for this session.
+///
+/// # Errors
+/// What whoever sent it is told.
+pub fn is_own_form(visitor: &Visitor, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<(), Problem> {
+    let shown = form.get(FORM_KEY).map_or("", String::as_str);
+    let is_own = is_from_here(headers) && session::is_form_of(&visitor.session, shown);
+    if is_own { Ok(()) } else { Err(login::refused(visitor.words())) }
+}
+
+/// A word in its colour.
+pub fn badge(tone: Tone, text: &str) -> Markup {
+    html! { span.badge.(tone.class()) { (text) } }
+}
+
+/// Where a renewal stands.
+pub fn state(words: &Words, state: &str) -> Markup {
+    let tone = match state {
+        "paid" => Tone::Good,
+        "due" | "charging" | "canceled" | "refunded" => Tone::Calm,
+        "unknown" | "lapsed" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    badge(tone, of(words.states, state))
+}
+
+/// How a run ended.
+pub fn run_status(words: &Words, status: &str) -> Markup {
+    let tone = match status {
+        "completed" => Tone::Good,
+        "running" => Tone::Calm,
+        "interrupted" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    badge(tone, of(words.run_statuses, status))
+}
+
+/// Something that everybody should know before they read on.
+pub fn banner(tone: Tone, title: &str, text: &Markup) -> Markup {
+    html! { div.banner.(tone.class()) role="status" { strong { (title) } " " (text) } }
+}
+
+/// Nothing is there, and that is a thing to say.
+pub fn empty(text: &str) -> Markup {
+    html! { p.empty { (text) } }
+}
+
+/// So many of something.
+pub fn so_many(plural: &Plural, number: i64) -> String {
+    plural.of(number, &count(number))
+}
+
+/// A table that becomes a list of cards where there is no room for it. The roles stay what they are then, too.
+pub fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
+    html! {
+        table.rows role="table" {
+            caption.unseen { (caption) }
+            thead role="rowgroup" {
+                tr role="row" { @for head in heads { th role="columnheader" scope="col" { (head) } } }
+            }
+            tbody role="rowgroup" {
+                @for row in rows {
+                    tr role="row" {
+                        @for (head, cell) in heads.iter().zip(row) {
+                            td role="cell" data-label=(head) { (cell) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A link to a subscription's page.
+pub fn subscription(id: &str) -> Markup {
+    html! { a.id href={ "/subscriptions/" (super::shown::encoded(id)) } { (id) } }
+}
