@@ -8,6 +8,7 @@ use crate::domain::date::Zone;
 use crate::domain::decline::{DeclineTables, Overlay};
 use crate::domain::delivery::{Patience, Routing};
 use crate::domain::dunning::DunningPolicy;
+use crate::domain::pay_link::PayLinks;
 use crate::domain::payment::ChannelType;
 use crate::domain::payment_id::PaymentIdKey;
 use crate::domain::policy::Policy;
@@ -163,11 +164,24 @@ impl App {
         })
     }
 
+    /// Links by which customers give a new card; `None` where the settings name no address for them.
+    ///
+    /// # Errors
+    /// When the database's id key cannot be read: links are signed with a key of its own that is derived from it.
+    pub fn pay_links(&self, installation: &Installation) -> Result<Option<PayLinks>> {
+        let pay = &self.config.pay;
+        let Some(base_url) = &pay.base_url else { return Ok(None) };
+        let key = payment_id_key(&self.config, installation)?;
+        Ok(Some(PayLinks::new(&key, base_url.as_str(), delta(pay.link_valid))))
+    }
+
     /// Delivers events to the sinks that the settings name. Needs no gateway. Keep it: it remembers which sinks rest.
     ///
     /// # Errors
-    /// [`ConfigError`] for an address or a secret that a sink refuses; an HTTP client that cannot be built.
-    pub fn dispatcher(&self, store: Arc<dyn Store>) -> Result<Dispatcher> {
+    /// [`ConfigError`] for an address or a secret that a sink refuses; an HTTP client that cannot be built; a database
+    /// that does not answer.
+    pub async fn dispatcher(&self, store: Arc<dyn Store>) -> Result<Dispatcher> {
+        let links = self.pay_links(&store.installation().await?)?;
         let world = (store, Arc::clone(&self.clock), Arc::clone(&self.chance));
         let notify = &self.config.notify;
         let routing = Routing {
@@ -185,10 +199,10 @@ impl App {
                 longest: notify.retry_longest,
             },
         };
-        Ok(Dispatcher::new(world, self.sinks()?, routing, limits))
+        Ok(Dispatcher::new(world, self.sinks(links)?, routing, limits))
     }
 
-    fn sinks(&self) -> Result<Vec<Arc<dyn Sink>>> {
+    fn sinks(&self, links: Option<PayLinks>) -> Result<Vec<Arc<dyn Sink>>> {
         let notify = &self.config.notify;
         let limits = HttpLimits { timeout: notify.send_timeout };
         let secret = |text: &str| secrecy::SecretString::from(text.to_owned());
@@ -197,7 +211,7 @@ impl App {
         };
         let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink)];
         if let (Some(url), Some(secrets)) = (&notify.webhook_url, &notify.webhook_secret) {
-            let sink = WebhookSink::new(&secret(url.expose()), &secret(secrets.expose()), limits);
+            let sink = WebhookSink::new(&secret(url.expose()), &secret(secrets.expose()), links, limits);
             sinks.push(Arc::new(sink.map_err(refuse("notify.webhook_secret"))?));
         }
         if let Some(url) = &notify.slack_url {
@@ -271,11 +285,6 @@ fn sqlite_file(url: &str) -> Option<&Path> {
 /// A decline table that cannot be read, or an id key that is none.
 pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
     let gateway = &config.gateway;
-    let payment_id_key = match &gateway.payment_id_key {
-        Some(key) => PaymentIdKey::new(*key.expose()),
-        None => PaymentIdKey::from_hex(installation.payment_id_key.expose_secret())
-            .context("the database's id key cannot be read: restore the row of `installation` from a backup")?,
-    };
     Ok(Policy {
         zone: config.business.zone,
         renew_before_days: config.business.renew_before_days,
@@ -286,7 +295,7 @@ pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
         quiet: config.charge.quiet,
         dunning: dunning(config)?,
         declines: Arc::new(decline_tables(&config.declines)?),
-        payment_id_key,
+        payment_id_key: payment_id_key(config, installation)?,
         store_id: gateway.store_id.clone().unwrap_or_default(),
         channel_type: channel_type(config),
         channel_key: gateway.channel_key.clone(),
@@ -296,6 +305,14 @@ pub fn policy(config: &Config, installation: &Installation) -> Result<Policy> {
         refund_late_cancel: config.charge.refund_late_cancel,
         claims_unsettled_max: config.charge.claims_unsettled_max,
     })
+}
+
+fn payment_id_key(config: &Config, installation: &Installation) -> Result<PaymentIdKey> {
+    match &config.gateway.payment_id_key {
+        Some(key) => Ok(PaymentIdKey::new(*key.expose())),
+        None => PaymentIdKey::from_hex(installation.payment_id_key.expose_secret())
+            .context("the database's id key cannot be read: restore the row of `installation` from a backup"),
+    }
 }
 
 fn channel_type(config: &Config) -> ChannelType {

@@ -155,7 +155,7 @@ async fn change(
     (app, output, shutdown): (&App, &Output, &Shutdown),
 ) -> Result<(), CliError> {
     // What is still in the outbox has no sink yet, and could not be meant.
-    app.dispatcher(Arc::clone(&store))?.route(Duration::MAX, shutdown).await?;
+    app.dispatcher(Arc::clone(&store)).await?.route(Duration::MAX, shutdown).await?;
     let hand = by.hand(app);
     let at = store.now().await?;
     let asked = json!({
@@ -220,7 +220,7 @@ async fn deliver(
     output: &Output,
     shutdown: &Shutdown,
 ) -> Result<(), CliError> {
-    let delivered = app.dispatcher(store)?.deliver(args.within, shutdown).await?;
+    let delivered = app.dispatcher(store).await?.deliver(args.within, shutdown).await?;
     if output.mode == Mode::Json {
         return output.json(&delivered);
     }

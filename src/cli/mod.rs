@@ -10,7 +10,8 @@ pub mod error;
 pub mod events;
 pub mod figures;
 pub mod import;
-pub mod look_ahead;
+pub mod link;
+mod look_ahead;
 pub mod migrate;
 pub mod output;
 pub mod pause;
@@ -105,6 +106,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// A PortOne V2 of our own on a loopback port, for rehearsals.
     Simulator(simulator::Args),
+    /// A link by which one customer gives a new card.
+    Link(link::Args),
     /// A bearer token for the API and the page of the daemon.
     Token(token::Args),
     /// What a shell needs to complete these commands.
@@ -187,6 +190,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Retry(args) => retry::run(&args, &app, &output, &shutdown).await,
         Command::Refund(args) => refund::run(&args, &app, &output, &shutdown).await,
         Command::Resolve(args) => resolve::run(&args, &app, &output, &shutdown).await,
+        Command::Link(args) => link::run(&args, &app, &output).await,
         Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,

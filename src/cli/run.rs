@@ -57,7 +57,7 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
     }
     refuse_future(args, app, &*store).await?;
     // First of all: a sink that is set up wrongly is found before anything is charged.
-    let dispatcher = app.dispatcher(Arc::clone(&store))?;
+    let dispatcher = app.dispatcher(Arc::clone(&store)).await?;
     let engine = app.engine(store, Arc::clone(&bar) as _).await?;
     let report = engine.run(&request, shutdown).await;
     bar.finish();

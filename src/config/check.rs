@@ -22,6 +22,7 @@ pub(super) fn across(config: &Config) -> Result<(), ConfigError> {
         .and_then(|()| ladder(config))
         .and_then(|()| notify(config))
         .and_then(|()| server(config))
+        .and_then(|()| pay(config))
         .map_err(|(key, reason)| config.provenance.refuse(&key, reason))
 }
 
@@ -198,6 +199,26 @@ fn server(config: &Config) -> Result<(), Wrong> {
     if !(shortest..=longest).contains(&server.request_timeout) {
         let reason = format!("expected from {} to {}", text(shortest), text(longest));
         return Err(("server.request_timeout".into(), reason));
+    }
+    Ok(())
+}
+
+/// A page that could not issue a card would only tell its customers so.
+fn pay(config: &Config) -> Result<(), Wrong> {
+    let (pay, day) = (&config.pay, Duration::from_secs(24 * 60 * 60));
+    if !(day / 24..=day * 366).contains(&pay.link_valid) {
+        return Err(("pay.link_valid".into(), "expected from 1hour to 1year".to_owned()));
+    }
+    if pay.base_url.is_none() {
+        return Ok(());
+    }
+    if pay.channel_key.is_none() && config.gateway.channel_key.is_none() {
+        let reason = "expected a channel key, here or as gateway.channel_key, since pay.base_url is set";
+        return Err(("pay.channel_key".into(), reason.to_owned()));
+    }
+    if pay.shop.trim().is_empty() {
+        let reason = "expected the name that customers know you by, since pay.base_url is set";
+        return Err(("pay.shop".into(), reason.to_owned()));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod error;
 mod layers;
 mod nearest;
 mod notify;
+mod pay;
 mod secret;
 mod server;
 mod text;
@@ -30,6 +31,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 pub use layers::{Flag, Given, Layers, Provenance};
 pub use notify::Notify;
+pub use pay::{IssueMethod, Pay};
 pub use secret::{IdKey, MASK, Secret};
 pub use server::{Role, Server, Token, Tokens};
 pub use url::{BaseUrl, DatabaseKind, DatabaseUrl, HookUrl};
@@ -49,6 +51,7 @@ pub struct Config {
     pub schedule: Schedule,
     pub notify: Notify,
     pub server: Server,
+    pub pay: Pay,
     pub log: Log,
     /// Where each value came from, for people.
     #[serde(skip)]

@@ -40,6 +40,7 @@ kinds! {
     OverrideBrake = "override_brake",
     EventsDrop = "events_drop",
     EventsReplay = "events_replay",
+    NewCard = "new_card",
 }
 
 /// Who does something, and why, as they typed it.

@@ -26,6 +26,7 @@ pub mod look_ahead;
 pub mod look_ups;
 pub mod money;
 pub mod outlook;
+pub mod pay_link;
 pub mod payment;
 pub mod payment_id;
 pub mod period;

@@ -39,6 +39,11 @@ impl PaymentIdKey {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| BadKey)?;
         bytes.try_into().map(Self).map_err(|_| BadKey)
     }
+
+    /// Another key for another purpose: who learns it learns nothing of this one, nor of those for other purposes.
+    pub fn derived_for(&self, purpose: &str) -> [u8; 32] {
+        hash(self, &["key", purpose])
+    }
 }
 
 impl fmt::Debug for PaymentIdKey {
@@ -136,6 +141,14 @@ mod tests {
         for bad in ["", "07", &"07".repeat(33), &"zz".repeat(32)] {
             assert!(PaymentIdKey::from_hex(bad).is_err());
         }
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_is_another_key() {
+        let key = PaymentIdKey::new([7; 32]);
+        assert_eq!(key.derived_for("a"), key.derived_for("a"));
+        assert_ne!(key.derived_for("a"), key.derived_for("b"));
+        assert_ne!(key.derived_for("a"), PaymentIdKey::new([8; 32]).derived_for("a"));
     }
 
     proptest! {

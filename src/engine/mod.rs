@@ -22,6 +22,7 @@ pub mod import;
 mod late;
 pub mod limits;
 pub mod look_ahead;
+pub mod new_card;
 mod pace;
 mod pipeline;
 mod plan;

@@ -7,8 +7,8 @@ pub mod portone;
 pub mod simulator;
 
 use crate::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
-use crate::domain::ids::PaymentId;
-use crate::domain::payment::{LookUp, Payment};
+use crate::domain::ids::{CustomerId, PaymentId};
+use crate::domain::payment::{ChannelType, LookUp, Payment};
 use crate::store::Committed;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -75,6 +75,24 @@ pub enum BillingKeyStatus {
     NotFound,
 }
 
+/// What a billing key is good for, as the gateway tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedKey {
+    /// Whose it is, in the name that was given when it was issued.
+    pub customer_id: Option<CustomerId>,
+    /// Through which it can be charged.
+    pub channels: Vec<KeyChannel>,
+}
+
+/// A channel that a billing key was issued on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChannel {
+    pub key: Option<String>,
+    pub pg_provider: Option<String>,
+    /// `None` for a word that this version does not know.
+    pub channel_type: Option<ChannelType>,
+}
+
 /// Charges of one billing key that the gateway was told to make by itself, by the time that they are due.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleRange {
@@ -111,6 +129,9 @@ pub trait Gateway: Send + Sync {
 
     /// Whether a billing key is still issued.
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError>;
+
+    /// Whose a billing key is, and where it can be charged; `None` unless it is issued.
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError>;
 
     /// Charges of a billing key that are still to come: a few of them, if there are many.
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError>;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/` and the pages under it | people of operations, in a browser |
+//! | `/pay/…` | customers, by a signed link |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -14,10 +15,12 @@ mod health;
 mod limits;
 mod listen;
 mod pages;
+pub mod pay;
 mod problem;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
+pub use pay::PayPage;
 pub use problem::Problem;
 
 use crate::clock::Clock;
@@ -29,7 +32,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::get;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// What the handlers work with once the daemon has its database.
 pub struct Site {
@@ -37,6 +40,10 @@ pub struct Site {
     pub zone: Zone,
     /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
     pub charging: Arc<Mutex<()>>,
+    /// Rung when something came due that should not wait for the next tick.
+    pub charge_soon: Arc<Notify>,
+    /// `None`: customers give their cards elsewhere.
+    pub pay: Option<PayPage>,
 }
 
 /// What is there from the first moment on.
@@ -81,6 +88,7 @@ pub fn router(door: &Arc<Door>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(pages::router())
+        .merge(pay::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));

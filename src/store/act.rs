@@ -27,6 +27,8 @@ pub enum Doing {
     Note,
     /// The kill switch.
     Turn(Switch),
+    /// A customer gives a new card: what waits for it is due at the next look.
+    NewKey(BillingKeyRow),
     /// A renewal moves by a person's word.
     Move(Mark, Move),
     /// The money of a review is accepted: the period moves with its proof.

@@ -68,6 +68,7 @@ fn renewal(subscription: &str, state: &str) -> Renewal {
         attempt_count: 1,
         decline_count: 0,
         next_attempt_at: None,
+        accepted_by_hand: false,
     }
 }
 
@@ -266,7 +267,12 @@ fn an_attempt_after_a_cancellation_is_told_and_one_before_it_is_not() {
 /// Only who completed their runs can be held to have planned; and what was taken on purpose is no violation.
 #[test]
 fn what_may_be_is_not_told() {
-    let allowed: [(&str, Tampering); 5] = [
+    let allowed: [(&str, Tampering); 6] = [
+        ("money for a cancelled period that somebody accepted", |books| {
+            let facts = books.facts.clone();
+            books.auditor.canceled("paid", &facts, FIRST_END - 1);
+            books.paid().accepted_by_hand = true;
+        }),
         ("a stranger's payment that was recorded, and bought nothing", |books| {
             let squat = Charge { amount: 1, purpose: None, payer: Payer::Stranger, ..charge("broke") };
             books.truth.charges.push(squat);

@@ -219,13 +219,16 @@ impl Auditor {
         for (payment_id, amount) in &truth.given_back {
             *back.entry(payment_id).or_default() += amount;
         }
-        let states: BTreeMap<(String, i64), &str> =
-            facts.renewals.iter().map(|renewal| (purpose(renewal), renewal.state.as_str())).collect();
+        let renewals: BTreeMap<(String, i64), &Renewal> =
+            facts.renewals.iter().map(|renewal| (purpose(renewal), renewal)).collect();
         for charge in &truth.charges {
             let Some(purpose) = &charge.purpose else { continue };
-            let (state, back) = (states.get(purpose).copied(), back.get(charge.payment_id.as_str()).copied());
+            let (renewal, back) = (renewals.get(purpose), back.get(charge.payment_id.as_str()).copied());
+            let state = renewal.map(|renewal| renewal.state.as_str());
             let unwanted = self.canceled.get(&purpose.0).is_some_and(|canceled| canceled.since < charge.at);
-            if unwanted && self.refunds && back != Some(charge.amount) && state != Some("review") {
+            // Money that came to a person may stay by their word, and by nobody else's.
+            let is_by_hand = renewal.is_some_and(|renewal| renewal.accepted_by_hand && renewal.state == "paid");
+            if unwanted && self.refunds && back != Some(charge.amount) && state != Some("review") && !is_by_hand {
                 let what = format!("{} of {} stays with us, {state:?}", charge.payment_id, charge.amount);
                 found.push(broken("nothing after a cancellation", what));
             }

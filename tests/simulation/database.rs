@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use renewd::clock::Clock;
 use renewd::domain::event::EventKind;
+use renewd::domain::ids::RenewalId;
 use renewd::store::memory::{Copy, Guard, MemoryStore};
 use renewd::store::sql::{Database as Connections, SqlStore};
 use renewd::store::{Store, sqlite};
@@ -73,6 +74,21 @@ impl Memory {
     }
 }
 
+/// How many of each renewal's attempts came with a restored backup.
+fn brought_back(store: &MemoryStore) -> BTreeMap<RenewalId, i64> {
+    let mut counts = BTreeMap::new();
+    for attempt in store.attempts().iter().filter(|row| row.note.as_deref() == Some(BROUGHT_BACK)) {
+        *counts.entry(attempt.renewal_id).or_default() += 1;
+    }
+    counts
+}
+
+/// The renewals of which a person said "paid".
+fn accepted_by_hand(store: &MemoryStore) -> BTreeSet<String> {
+    let answers = store.rows("actions").into_iter().filter(|row| row["details"]["as"] == "paid");
+    answers.filter_map(|row| row["renewal_id"].as_str().map(str::to_owned)).collect()
+}
+
 #[async_trait]
 impl Database for Memory {
     fn store(&self) -> Arc<dyn Store> {
@@ -100,10 +116,8 @@ impl Database for Memory {
     async fn facts(&self) -> Facts {
         let micros = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let mut brought_back = BTreeMap::new();
-        for attempt in self.store.attempts().iter().filter(|row| row.note.as_deref() == Some(BROUGHT_BACK)) {
-            *brought_back.entry(attempt.renewal_id).or_default() += 1;
-        }
+        let brought_back = brought_back(&self.store);
+        let accepted = accepted_by_hand(&self.store);
         let events = self.store.events();
         let unknown = events.iter().filter(|row| row.kind == EventKind::PaymentUnknown);
         let shown: BTreeSet<String> = unknown.filter_map(|row| text(&row.payload["payment_id"])).collect();
@@ -123,6 +137,7 @@ impl Database for Memory {
                     attempt_count: row.attempt_count - brought_back.get(&row.id).copied().unwrap_or(0),
                     decline_count: row.decline_count,
                     next_attempt_at: micros(row.next_attempt_at),
+                    accepted_by_hand: accepted.contains(&row.id.to_string()),
                 })
                 .collect(),
             subscriptions: self
@@ -261,7 +276,9 @@ impl Database for Sqlite {
                 .all(&format!(
                     "SELECT id, subscription_id, {start} AS period_start, {end} AS period_end, amount, \
                      state, payment_id, decline_count, {next} AS next_attempt_at, attempt_count - (SELECT count(*) FROM attempts \
-                     WHERE renewal_id = renewals.id AND note = '{BROUGHT_BACK}') AS attempt_count FROM renewals ORDER BY id"
+                     WHERE renewal_id = renewals.id AND note = '{BROUGHT_BACK}') AS attempt_count, EXISTS (SELECT 1 \
+                     FROM actions WHERE renewal_id = renewals.id AND details ->> 'as' = 'paid') AS accepted_by_hand \
+                     FROM renewals ORDER BY id"
                 ))
                 .await,
             subscriptions: self

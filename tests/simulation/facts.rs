@@ -25,6 +25,8 @@ pub struct Renewal {
     pub attempt_count: i64,
     pub decline_count: i64,
     pub next_attempt_at: Option<i64>,
+    /// Somebody answered its review with "paid": the money is the business's to keep, by their word.
+    pub accepted_by_hand: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]

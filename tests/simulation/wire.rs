@@ -14,11 +14,11 @@ use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::LookUp;
 use renewd::gateway::portone::map::{self, Heard};
-use renewd::gateway::portone::{PortOne, request};
+use renewd::gateway::portone::{PortOne, keys, request};
 use renewd::gateway::simulator::{CancelCall, Delivery, Reply};
 use renewd::gateway::{
-    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
-    Schedule, ScheduleRange,
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage,
+    PaymentRange, Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use std::pin::pin;
@@ -157,7 +157,12 @@ impl Gateway for Wire {
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         let question = |office: &Office| office.model().billing_key(office.time.now(), key.expose(), Some(STORE_ID));
-        map::key_status(&self.ask("key", question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
+        keys::key_status(&self.ask("key", question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        let question = |office: &Office| office.model().billing_key(office.time.now(), key.expose(), Some(STORE_ID));
+        keys::issued_key(&self.ask("key", question).await.as_ref().and_then(arrived).ok_or_else(no_answer)?)
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

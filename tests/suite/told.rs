@@ -7,8 +7,8 @@ use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::{LookUp, Payment};
 use renewd::gateway::{
-    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange, Schedule,
-    ScheduleRange,
+    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage, PaymentRange,
+    Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use std::sync::Arc;
@@ -79,6 +79,10 @@ impl Gateway for Told {
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         self.gateway.billing_key(key).await
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        self.gateway.issued_key(key).await
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

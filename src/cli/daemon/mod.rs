@@ -6,6 +6,7 @@
 
 mod jobs;
 mod keeper;
+mod site;
 
 use super::error::{CliError, incomplete};
 use super::figures::local;
@@ -36,6 +37,7 @@ pub struct Args {}
 
 /// One job: its line, as far as it was followed, and the bell that starts it.
 struct Rung {
+    job: Job,
     ticks: Ticks,
     bell: Arc<Bell>,
 }
@@ -45,6 +47,8 @@ struct Rungs {
     by_line: Vec<Rung>,
     /// For what the others did, and at every look for what other processes did.
     events: Arc<Bell>,
+    /// Notified when something came due that should not wait for its tick.
+    soon: Arc<Notify>,
 }
 
 pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
@@ -79,12 +83,20 @@ impl From<ListenError> for CliError {
 async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
     let (engine, charging) = (Arc::new(engine), Arc::new(Mutex::new(())));
-    door.open(Site { engine: Arc::clone(&engine), zone: app.zone, charging: Arc::clone(&charging) });
+    let charge_soon = Arc::<Notify>::default();
+    door.open(Site {
+        engine: Arc::clone(&engine),
+        zone: app.zone,
+        charging: Arc::clone(&charging),
+        charge_soon: Arc::clone(&charge_soon),
+        pay: site::pay_page(app, &engine).await?,
+    });
     let look_ahead = app::look_ahead(&app.config, jobs::RENEWALS, &app.actor);
     let (actor, shutdown_too) = (app.actor.clone(), shutdown.clone());
     let work = Arc::new(Work { engine, dispatcher, look_ahead, actor, shutdown: shutdown_too });
     let lines = lines(app)?;
     let (mut rungs, mut keepers) = start(app, &work, &lines, &charging);
+    rungs.soon = charge_soon;
     ring_for_what_was_missed(app, &work, &lines, &rungs.by_line).await;
     let sleeper = Arc::new(Notify::new());
     let each: Vec<&Line> = lines.iter().map(|(_, line)| line).collect();
@@ -122,11 +134,11 @@ fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)], charging: &Arc<Mute
         }
         let (work, job) = (Arc::clone(work), *job);
         keepers.spawn(async move { keeper.keep(|| work.perform(job)).await });
-        by_line.push(Rung { ticks: Ticks::from(line.clone(), app.clock.now()), bell });
+        by_line.push(Rung { job, ticks: Ticks::from(line.clone(), app.clock.now()), bell });
     }
     let (keeper, work) = (keeper("events", &events, None), Arc::clone(work));
     keepers.spawn(async move { keeper.keep(|| work.deliver_events()).await });
-    (Rungs { by_line, events }, keepers)
+    (Rungs { by_line, events, soon: Arc::default() }, keepers)
 }
 
 /// The engine, and who tells of what it does, as soon as there is a database; `None` when it was told to stop before.
@@ -166,7 +178,7 @@ async fn connected(
 async fn connect(app: &App) -> anyhow::Result<(Engine, Dispatcher)> {
     let store = app.store().await?;
     // First of all: a sink that is set up wrongly is found before anything is charged.
-    let dispatcher = app.dispatcher(Arc::clone(&store))?;
+    let dispatcher = app.dispatcher(Arc::clone(&store)).await?;
     Ok((app.engine(store, Arc::new(Silent)).await?, dispatcher))
 }
 
@@ -216,6 +228,7 @@ async fn watch(
     rungs: &mut Rungs,
     keepers: &mut JoinSet<()>,
 ) -> Result<(), CliError> {
+    let soon = Arc::clone(&rungs.soon);
     let every = systemd.watchdog().map_or(LOOK_EVERY, |limit| LOOK_EVERY.min(limit / 3));
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -226,6 +239,7 @@ async fn watch(
             Some(ended) = keepers.join_next() => return Err(lost(ended)),
             _ = looks.tick() => {}
             () = sleeper.notified() => {}
+            () = soon.notified() => rungs.by_line.iter().filter(|rung| rung.job == Job::Retries).for_each(|rung| rung.bell.ring()),
         }
         let now = app.clock.now();
         for rung in &mut rungs.by_line {

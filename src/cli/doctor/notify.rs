@@ -26,7 +26,7 @@ pub(super) async fn look(app: &App, store: Option<&Arc<dyn Store>>, checks: &mut
     }
     let Some(store) = store else { return };
     // Which sinks there are is among the settings; that one refuses its address or secret is told here.
-    if let Err(error) = app.dispatcher(Arc::clone(store)) {
+    if let Err(error) = app.dispatcher(Arc::clone(store)).await {
         let todo = "correct the value where it comes from; config/renewd.toml explains [notify]";
         checks.push(Check::wrong(
             EVENTS,

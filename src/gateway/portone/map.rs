@@ -3,14 +3,12 @@
 //! The status code never decides about a payment: a declined card is a 502, and so is a broken proxy. What decides is
 //! whether the body speaks PortOne's language; what does not is [`Answer::Unclear`] and proves nothing.
 
-use super::wire::{
-    Cancelled, Charged, Object, Problem, WireBillingKey, WireCancellation, WirePage, WirePayment, WireSchedules,
-};
+use super::wire::{Cancelled, Charged, Object, Problem, WireCancellation, WirePage, WirePayment, WireSchedules};
 use super::words::told;
 use crate::domain::charge::BillingKey;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::{ChannelType, Failure, LookUp, Payment, PaymentStatus};
-use crate::gateway::{Answer, BillingKeyStatus, CancellationStatus, GatewayError, PaymentPage, Schedule};
+use crate::gateway::{Answer, CancellationStatus, GatewayError, PaymentPage, Schedule};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -25,11 +23,11 @@ pub struct Heard<'a> {
 }
 
 impl Heard<'_> {
-    fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> Problem {
         serde_json::from_slice::<Object<Problem>>(self.body).unwrap_or_default().0
     }
 
-    fn told(&self, text: &str) -> String {
+    pub(super) fn told(&self, text: &str) -> String {
         told(text, self.hide)
     }
 
@@ -131,22 +129,6 @@ pub fn cancellation(heard: &Heard<'_>) -> Result<CancellationStatus, GatewayErro
     }
 }
 
-/// Whether a billing key can be charged.
-///
-/// # Errors
-/// When the gateway refused, or its answer cannot be read.
-pub fn key_status(heard: &Heard<'_>) -> Result<BillingKeyStatus, GatewayError> {
-    if heard.status == 404 && heard.problem().kind.as_deref() == Some("BILLING_KEY_NOT_FOUND") {
-        return Ok(BillingKeyStatus::NotFound);
-    }
-    let wire: WireBillingKey = read(heard)?;
-    match wire.status.as_deref().unwrap_or_default() {
-        "ISSUED" => Ok(BillingKeyStatus::Issued),
-        "DELETED" => Ok(BillingKeyStatus::Deleted),
-        other => Err(GatewayError::NoAnswer(format!("a billing key of unknown status {}", heard.told(other)))),
-    }
-}
-
 /// What is scheduled and still to come. What has a status that nobody knows counts: it may still charge.
 ///
 /// # Errors
@@ -183,7 +165,7 @@ fn has_payment(body: &[u8]) -> bool {
     serde_json::from_slice::<Object<Charged>>(body).is_ok_and(|charged| charged.0.payment.is_some())
 }
 
-fn read<T: serde::de::DeserializeOwned>(heard: &Heard<'_>) -> Result<T, GatewayError> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(heard: &Heard<'_>) -> Result<T, GatewayError> {
     if heard.status == 200 {
         let read = serde_json::from_slice::<Object<T>>(heard.body);
         return read.map(|object| object.0).map_err(|_| GatewayError::NoAnswer(unreadable(heard)));

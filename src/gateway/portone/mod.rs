@@ -7,9 +7,11 @@
 //! | `resolver.rs` | which addresses the gateway may have |
 //! | `wire.rs` | their JSON |
 //! | `map.rs` | their words in ours; pure |
+//! | `keys.rs` | the same of billing keys; pure |
 //! | `words.rs` | what their texts go through before anybody sees them |
 
 mod http;
+pub mod keys;
 pub mod map;
 pub mod request;
 mod resolver;
@@ -21,8 +23,8 @@ mod words;
 use self::http::{Http, Received, Silence};
 use self::map::Heard;
 use super::{
-    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
-    Schedule, ScheduleRange,
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage,
+    PaymentRange, Schedule, ScheduleRange,
 };
 use crate::clock::Clock;
 use crate::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
@@ -112,6 +114,11 @@ impl PortOne {
         }
     }
 
+    async fn ask_key(&self, key: &BillingKey) -> Result<Received, GatewayError> {
+        let query = ("storeId", self.settings.store_id.as_str());
+        self.ask(&["billing-keys", key.expose()], query).await.map_err(no_answer)
+    }
+
     /// Asks without effect; `query` is added to the address, percent-encoded.
     async fn ask(&self, segments: &[&str], query: (&str, &str)) -> Result<Received, Silence> {
         let mut url = self.http.url(segments)?;
@@ -161,9 +168,13 @@ impl Gateway for PortOne {
     }
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
-        let query = ("storeId", self.settings.store_id.as_str());
-        let received = self.ask(&["billing-keys", key.expose()], query).await.map_err(no_answer)?;
-        map::key_status(&heard(&received, &[self.secret(), key.expose()]))
+        let received = self.ask_key(key).await?;
+        keys::key_status(&heard(&received, &[self.secret(), key.expose()]))
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        let received = self.ask_key(key).await?;
+        keys::issued_key(&heard(&received, &[self.secret(), key.expose()]))
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

@@ -143,10 +143,22 @@ pub(super) struct Cancelled {
 }
 
 /// What a billing key's look-up says; the rest of it is not ours to know.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct WireBillingKey {
-    #[serde(default)]
     pub status: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub customer: Option<Object<WireCustomer>>,
+    #[serde(deserialize_with = "lenient")]
+    pub channels: Option<Vec<Object<WireChannel>>>,
+}
+
+/// Whose it is; everything else about them is none of our business.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireCustomer {
+    #[serde(deserialize_with = "lenient")]
+    pub id: Option<String>,
 }
 
 /// A list of what is scheduled.

@@ -218,13 +218,17 @@ impl GatewayModel {
             "type": self.settings.channel_type, "key": channel_key,
             "pgProvider": pg_provider, "pgMerchantId": "simulator",
         });
+        let customer = match self.keys.get(key).and_then(|info| info.customer.as_deref()) {
+            Some(id) => json!({ "id": id }),
+            None => json!({}),
+        };
         let mut told = json!({
             "status": if deleted { "DELETED" } else { "ISSUED" },
             "billingKey": key,
             "merchantId": "merchant-simulator",
             "storeId": self.settings.store_id,
             "channels": [channel],
-            "customer": {},
+            "customer": customer,
             "issuedAt": time(now - TimeDelta::days(365)),
         });
         if deleted {

@@ -60,6 +60,8 @@ impl Default for ModelSettings {
 #[serde(default)]
 pub struct KeyInfo {
     pub deleted: bool,
+    /// Whose it is; none unless somebody said so.
+    pub customer: Option<String>,
     pub pg_provider: Option<String>,
     pub channel_key: Option<String>,
 }

@@ -37,6 +37,7 @@ fn done(store: &MemoryStore, tables: &mut Tables, doing: &Doing, now: DateTime<U
             turn(tables, switch);
             Ok(true)
         }
+        Doing::NewKey(key) => import::import_key(tables, key.clone(), now).map(|()| true),
         Doing::Move(mark, one) => Ok(stands(tables, mark) && moved(tables, one, now)?),
         Doing::Settle(mark, settlement) => Ok(stands(tables, mark) && settled(store, tables, settlement, now)?),
         Doing::GiveBack(mark, refund) => Ok(stands(tables, mark) && want(tables, refund, now)),

@@ -15,7 +15,7 @@ use crate::store::act::{Act, Doing, Mark, Move, Seen};
 use crate::store::read::ActionRow;
 use crate::store::rows::actions::{ActionOut, accepted};
 use crate::store::rows::late::{LateRow, read_all};
-use crate::store::{LateChange, LateFacts, StoreError};
+use crate::store::{BillingKeyRow, LateChange, LateFacts, StoreError};
 
 impl Step for Act {
     const NAME: &'static str = "acting by hand";
@@ -42,6 +42,7 @@ async fn done(tx: &mut Tx, doing: &Doing) -> Result<bool, StoreError> {
     match doing {
         Doing::Note => Ok(true),
         Doing::Turn(switch) => super::installation::turn(tx, switch).await.map(|()| true),
+        Doing::NewKey(key) => keep_key(tx, key).await.map(|()| true),
         Doing::Move(mark, one) => Ok(stands(tx, mark).await? && moved(tx, one).await?),
         Doing::Settle(mark, settlement) => Ok(stands(tx, mark).await? && settled(tx, settlement).await?),
         Doing::GiveBack(mark, refund) => Ok(stands(tx, mark).await? && wanted(tx, refund).await?),
@@ -61,15 +62,20 @@ async fn moved(tx: &mut Tx, one: &Move) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let id = Param::text(one.change.renewal_id.to_string());
-    let now = Param::time(tx.now().await?);
     if let Some(note) = &one.close_attempt {
-        tx.execute(&statement::ACT_CLOSE_ATTEMPT, &[id.clone(), Param::text(&**note), now.clone()]).await?;
+        let now = Param::time(tx.now().await?);
+        tx.execute(&statement::ACT_CLOSE_ATTEMPT, &[id.clone(), Param::text(&**note), now]).await?;
     }
     if let Some(key) = &one.billing_key {
-        tx.execute(&statement::IMPORT_BILLING_KEYS, &[bulk(&[BillingKeyOut::from(key)])?, now]).await?;
+        keep_key(tx, key).await?;
     }
     tx.execute(&statement::ACT_COMMAND, &[id, Param::Time(one.commanded_until)]).await?;
     Ok(true)
+}
+
+async fn keep_key(tx: &mut Tx, key: &BillingKeyRow) -> Result<(), StoreError> {
+    let now = Param::time(tx.now().await?);
+    tx.execute(&statement::IMPORT_BILLING_KEYS, &[bulk(&[BillingKeyOut::from(key)])?, now]).await.map(|_| ())
 }
 
 async fn settled(tx: &mut Tx, settlement: &Settlement) -> Result<bool, StoreError> {

@@ -12,11 +12,11 @@ use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::LookUp;
 use renewd::gateway::portone::map::{self, Heard};
-use renewd::gateway::portone::request;
+use renewd::gateway::portone::{keys, request};
 use renewd::gateway::simulator::{CancelCall, ChargeCall, GatewayModel, Reply, Rule, Step, Trouble, When};
 use renewd::gateway::{
-    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
-    Schedule, ScheduleRange,
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage,
+    PaymentRange, Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use std::sync::{Arc, Mutex};
@@ -124,7 +124,13 @@ impl Gateway for Line {
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         let now = self.time.now();
         let reply = self.ask(|model| model.billing_key(now, key.expose(), Some(STORE_ID))).await;
-        map::key_status(&heard(reply.as_ref().ok_or_else(no_answer)?))
+        keys::key_status(&heard(reply.as_ref().ok_or_else(no_answer)?))
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        let now = self.time.now();
+        let reply = self.ask(|model| model.billing_key(now, key.expose(), Some(STORE_ID))).await;
+        keys::issued_key(&heard(reply.as_ref().ok_or_else(no_answer)?))
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

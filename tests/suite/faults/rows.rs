@@ -8,8 +8,8 @@ use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::LookUp;
 use renewd::gateway::simulator::{Rule, Trouble, When};
 use renewd::gateway::{
-    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange,
-    Schedule, ScheduleRange,
+    Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage,
+    PaymentRange, Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -89,6 +89,10 @@ impl Gateway for Cursed {
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         self.inner.billing_key(key).await
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        self.inner.issued_key(key).await
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

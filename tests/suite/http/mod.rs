@@ -1,4 +1,5 @@
 //! The daemon's server as machines and browsers meet it: a real process, asked over real HTTP, on both databases.
 
 mod health;
+mod pay;
 pub mod served;

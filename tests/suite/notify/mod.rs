@@ -36,7 +36,7 @@ impl Told {
         let own = [("notify.webhook_url", url.as_str()), ("notify.webhook_secret", SECRET)];
         let patient = [("notify.send_timeout", "1s"), ("notify.tries_max", "3"), ("notify.retry_first", "1min")];
         let world = World::with(on, &[&own[..], &patient, settings].concat()).await;
-        let dispatcher = world.app.dispatcher(Arc::clone(&world.store)).unwrap();
+        let dispatcher = world.app.dispatcher(Arc::clone(&world.store)).await.unwrap();
         Self { world, api, dispatcher }
     }
 
@@ -46,15 +46,15 @@ impl Told {
     }
 
     /// Another process: it knows nothing of what this one knows.
-    pub fn other_process(&self) -> Dispatcher {
-        self.world.app.dispatcher(Arc::clone(&self.world.store)).unwrap()
+    pub async fn other_process(&self) -> Dispatcher {
+        self.world.app.dispatcher(Arc::clone(&self.world.store)).await.unwrap()
     }
 
     /// The same process by the real time: signatures are checked against it.
-    pub fn in_real_time(&self) -> Dispatcher {
+    pub async fn in_real_time(&self) -> Dispatcher {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let app = App { clock, ..crate::world::clone_app(&self.world.app) };
-        app.dispatcher(Arc::clone(&self.world.store)).unwrap()
+        app.dispatcher(Arc::clone(&self.world.store)).await.unwrap()
     }
 
     pub async fn list(&self, filter: DeliveryFilter) -> Vec<DeliveryRow> {

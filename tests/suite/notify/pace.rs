@@ -156,7 +156,7 @@ async fn two_processes_deliver_nothing_twice(on: On) {
     for number in 0..40 {
         tell(&told, &format!("sub-{number}"), &LIFE).await;
     }
-    let other = told.other_process();
+    let other = told.other_process().await;
     for _ in 0..9 {
         tokio::join!(deliver(&told.dispatcher), deliver(&other));
     }
@@ -173,7 +173,7 @@ async fn a_process_that_ended_before_it_recorded_sends_again_under_the_same_id(o
     let told = Told::new(on).await;
     tell(&told, "sub-a", &LIFE[..2]).await;
     told.api.does(Does::Hang);
-    let process = background(told.other_process());
+    let process = background(told.other_process().await);
     told.api.has_heard(1).await;
     process.abort();
     assert!(process.await.unwrap_err().is_cancelled());
@@ -195,7 +195,7 @@ async fn who_was_held_up_past_its_claim_sends_nothing_more_of_it(on: On) {
         tell(&told, &format!("sub-{number}"), &LIFE[..1]).await;
     }
     told.api.does(Does::Hang);
-    let other = told.other_process();
+    let other = told.other_process().await;
     let meanwhile = async {
         told.api.has_heard(1).await;
         told.api.does(Does::Take);

@@ -150,7 +150,7 @@ async fn events_from_before_a_sink_was_set_up_are_not_told_to_it(on: On) {
     let settings: Vec<(&'static str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let config = crate::world::config_at(&told.world.app, &told.world.simulator.base_url(), &settings);
     let app = renewd::app::App { config, ..crate::world::clone_app(&told.world.app) };
-    let dispatcher = app.dispatcher(std::sync::Arc::clone(&told.world.store)).unwrap();
+    let dispatcher = app.dispatcher(std::sync::Arc::clone(&told.world.store)).await.unwrap();
     super::deliver(&dispatcher).await;
     assert!(slack.heard().is_empty(), "that run is over");
     told.world.subscribe("sub-2", "bk-2").await;

@@ -30,7 +30,7 @@ async fn every_message_is_signed_by_the_convention(on: On) {
     told.world.subscribe("sub-1", "bk-1").await;
     told.world.subscribe("sub-2", "bk-2-lost").await;
     told.world.run().await;
-    deliver(&told.in_real_time()).await;
+    deliver(&told.in_real_time().await).await;
     all_are_believed(&told, super::SECRET);
     let wrong = standardwebhooks::Webhook::new("whsec_YW5vdGhlciBzZWNyZXQ=").unwrap();
     let first = told.api.heard().remove(0);
@@ -43,7 +43,7 @@ async fn while_a_secret_is_replaced_both_sign(on: On) {
     let told = Told::with(on, &[("notify.webhook_secret", &both)]).await;
     told.world.subscribe("sub-1", "bk-1").await;
     told.world.run().await;
-    deliver(&told.in_real_time()).await;
+    deliver(&told.in_real_time().await).await;
     all_are_believed(&told, super::SECRET);
     all_are_believed(&told, NEXT);
 }

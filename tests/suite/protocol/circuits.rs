@@ -12,8 +12,8 @@ use renewd::engine::report::RunReport;
 use renewd::engine::run::RunRequest;
 use renewd::gateway::simulator::{Rule, Trouble, When};
 use renewd::gateway::{
-    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, PaymentPage, PaymentRange, Schedule,
-    ScheduleRange,
+    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage, PaymentRange,
+    Schedule, ScheduleRange,
 };
 use renewd::shutdown::Shutdown;
 use renewd::store::{Committed, Paused, Switch};
@@ -86,6 +86,10 @@ impl Gateway for Watched {
 
     async fn billing_key(&self, key: &BillingKey) -> Result<BillingKeyStatus, GatewayError> {
         self.inner.billing_key(key).await
+    }
+
+    async fn issued_key(&self, key: &BillingKey) -> Result<Option<IssuedKey>, GatewayError> {
+        self.inner.issued_key(key).await
     }
 
     async fn schedules(&self, range: &ScheduleRange) -> Result<Vec<Schedule>, GatewayError> {

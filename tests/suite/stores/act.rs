@@ -22,6 +22,7 @@ on_all!(
     a_note_is_kept_with_who_and_why,
     the_switch_is_turned_with_its_record,
     a_move_is_written_with_its_key_its_command_and_its_record,
+    a_new_card_is_kept_with_its_record_and_is_the_one_that_is_charged,
     a_renewal_that_changed_since_is_left_alone_and_nothing_is_recorded,
     a_command_stands_for_its_time_over_a_downgrade,
     an_attempt_that_a_review_left_open_is_closed_as_not_charged,
@@ -73,6 +74,32 @@ async fn failed(ground: &Ground) -> Mark {
     ground.subscribed_and_planned(&["sub_1"]).await;
     ground.set_states("failed").await.unwrap();
     mark(ground).await
+}
+
+async fn a_new_card_is_kept_with_its_record_and_is_the_one_that_is_charged(ground: Ground) {
+    ground.subscribed_and_planned(&["sub_1"]).await;
+    let customer_id = ground.timeline("sub_1").await.unwrap().unwrap().subscription.customer_id;
+    let key = BillingKeyRow {
+        id: "key-new".to_owned(),
+        customer_id,
+        billing_key: BillingKey::new("billing-key-new"),
+        channel_key: Some("channel-key-1".to_owned()),
+        pg_provider: Some("TOSSPAYMENTS".to_owned()),
+    };
+    let new_card = Act { doing: Doing::NewKey(key), ..act(&ground, Doing::Note) };
+    assert!(ground.act(&new_card).await.unwrap());
+    let timeline = ground.timeline("sub_1").await.unwrap().unwrap();
+    let newest = &timeline.keys[0];
+    assert_eq!((newest.id.as_str(), newest.state.as_str()), ("key-new", "usable"));
+    assert_eq!(
+        (newest.channel_key.as_deref(), newest.pg_provider.as_deref()),
+        (Some("channel-key-1"), Some("TOSSPAYMENTS"))
+    );
+    assert_eq!(timeline.actions.len(), 1);
+    // Twice is once: a browser that sends again changes nothing.
+    let again = Act { action: action(&ground, ActionKind::NewCard), ..new_card };
+    assert!(ground.act(&again).await.unwrap());
+    assert_eq!(ground.timeline("sub_1").await.unwrap().unwrap().keys.len(), timeline.keys.len());
 }
 
 async fn a_note_is_kept_with_who_and_why(ground: Ground) {

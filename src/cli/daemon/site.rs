@@ -1,0 +1,23 @@
+//! What the daemon's server is told of the settings.
+
+use super::super::error::CliError;
+use crate::app::App;
+use crate::engine::Engine;
+use crate::http::PayPage;
+
+/// The page on which customers give a new card, where the settings have one.
+pub(super) async fn pay_page(app: &App, engine: &Engine) -> Result<Option<PayPage>, CliError> {
+    let (pay, gateway) = (&app.config.pay, &app.config.gateway);
+    let Some(links) = app.pay_links(&engine.store.installation().await?)? else { return Ok(None) };
+    let channel_key = pay.channel_key.clone().or_else(|| gateway.channel_key.clone());
+    Ok(Some(PayPage {
+        links,
+        shop: pay.shop.clone(),
+        store_id: gateway.require()?.store_id.to_owned(),
+        // There is one: the settings are refused otherwise.
+        channel_key: channel_key.unwrap_or_default(),
+        method: pay.method.as_str(),
+        ask_contact: pay.ask_contact,
+        sdk_url: pay.sdk_url.as_str().to_owned(),
+    }))
+}
