@@ -79,7 +79,13 @@ fn title(visitor: &Visitor, currency: &str, (date, day): &(chrono::NaiveDate, Da
 
 fn as_table(visitor: &Visitor, days: &Days) -> Markup {
     let words = visitor.words();
-    let heads = [words.business_date, words.collected, words.charges, words.refused, words.charges];
+    let heads = [
+        parts::text(words.business_date),
+        parts::number(words.collected),
+        parts::number(words.charges),
+        parts::number(words.refused),
+        parts::number(words.charges),
+    ];
     let part = |part: super::figures::Sum| {
         [html! { (sum(&days.currency, part.minor)) }, html! { (super::shown::count(part.count)) }]
     };

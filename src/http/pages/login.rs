@@ -4,7 +4,6 @@ use super::frame;
 use super::parts;
 use super::session;
 use super::visitor::{Look, Visitor, is_from_here};
-use crate::clock::Clock;
 use crate::config::Token;
 use crate::http::auth;
 use crate::http::{Door, Problem};

@@ -61,7 +61,7 @@ pub fn state(words: &Words, state: &str) -> Markup {
         "unknown" | "lapsed" => Tone::Warn,
         _ => Tone::Bad,
     };
-    badge(tone, of(words.states, state))
+    badge(tone, of(words.terms().states, state))
 }
 
 /// How a run ended.
@@ -72,7 +72,7 @@ pub fn run_status(words: &Words, status: &str) -> Markup {
         "interrupted" => Tone::Warn,
         _ => Tone::Bad,
     };
-    badge(tone, of(words.run_statuses, status))
+    badge(tone, of(words.terms().run_statuses, status))
 }
 
 /// Something that everybody should know before they read on.
@@ -90,19 +90,38 @@ pub fn so_many(plural: &Plural, number: i64) -> String {
     plural.of(number, &count(number))
 }
 
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    name: &'static str,
+    /// Stands under its heading's right end, digit under digit.
+    is_number: bool,
+}
+
+pub fn text(name: &'static str) -> Column {
+    Column { name, is_number: false }
+}
+
+pub fn number(name: &'static str) -> Column {
+    Column { name, is_number: true }
+}
+
 /// A table that becomes a list of cards where there is no room for it. The roles stay what they are then, too.
-pub fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
+pub fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
+    let class = |column: &Column| column.is_number.then_some("number");
     html! {
         table.rows role="table" {
             caption.unseen { (caption) }
             thead role="rowgroup" {
-                tr role="row" { @for head in heads { th role="columnheader" scope="col" { (head) } } }
+                tr role="row" {
+                    @for column in columns { th class=[class(column)] role="columnheader" scope="col" { (column.name) } }
+                }
             }
             tbody role="rowgroup" {
                 @for row in rows {
                     tr role="row" {
-                        @for (head, cell) in heads.iter().zip(row) {
-                            td role="cell" data-label=(head) { (cell) }
+                        @for (column, cell) in columns.iter().zip(row) {
+                            td class=[class(column)] role="cell" data-label=(column.name) { (cell) }
                         }
                     }
                 }

@@ -31,7 +31,7 @@ pub fn table(visitor: &Visitor, runs: &[RunRow]) -> Markup {
     let rows = runs.iter().map(|run| {
         vec![
             html! { a href={ "/runs/" (run.id) } { (visitor.moment(run.started_at)) } },
-            html! { (of(words.triggers, &run.trigger)) },
+            html! { (of(words.terms().triggers, &run.trigger)) },
             html! { (run.business_date) },
             parts::run_status(words, &run.status),
             html! { (collected(run)) },
@@ -42,15 +42,15 @@ pub fn table(visitor: &Visitor, runs: &[RunRow]) -> Markup {
         ]
     });
     let heads = [
-        words.started,
-        words.started_by,
-        words.business_date,
-        words.status,
-        words.collected,
-        words.paid,
-        words.declined,
-        words.unknown,
-        words.review,
+        parts::text(words.started),
+        parts::text(words.started_by),
+        parts::text(words.business_date),
+        parts::text(words.status),
+        parts::number(words.collected),
+        parts::number(words.paid),
+        parts::number(words.declined),
+        parts::number(words.unknown),
+        parts::number(words.review),
     ];
     html! {
         @if runs.is_empty() { (parts::empty(words.no_runs)) }

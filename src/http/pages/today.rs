@@ -177,7 +177,7 @@ fn tile(visitor: &Visitor, title: &str, tone: Tone, sums: &BTreeMap<String, i64>
             h2 { (title) }
             p.figure {
                 @for (currency, minor) in sums { span { (sum(currency, *minor)) } }
-                @if sums.is_empty() { span { (visitor.words().nothing) } }
+                @if sums.is_empty() { span.none { (visitor.words().nothing) } }
             }
             p.muted { (below) }
         }
@@ -208,7 +208,7 @@ fn people(visitor: &Visitor, today: &Today) -> Markup {
         section.tile.(if waiting > 0 { Tone::Bad } else { Tone::Calm }.class()) {
             h2 { (words.needs_person) }
             p.figure {
-                @if waiting > 0 { a href="/review" { (number) } } @else { span { (words.nothing) } }
+                @if waiting > 0 { a href="/review" { (number) } } @else { span.none { (words.nothing) } }
             }
             p.muted {
                 @if waiting > 0 { a href="/review" { (words.see_what_to_do) } }
@@ -227,7 +227,7 @@ fn by_reason(visitor: &Visitor, reasons: &[Reason]) -> Markup {
         ol.bars {
             @for reason in reasons.iter().take(REASONS_MAX) {
                 li {
-                    span.what { (of(words.decline_reasons, &reason.reason)) }
+                    span.what { (of(words.terms().decline_reasons, &reason.reason)) }
                     span.number { (count(reason.count)) }
                     (bar(reason.count, most))
                     span.muted {
@@ -261,9 +261,15 @@ fn by_provider(visitor: &Visitor, providers: &[Provider]) -> Markup {
             html! { (percent(row.refused, row.tried).unwrap_or_default()) },
         ]
     });
+    let heads = [
+        parts::text(words.gateway),
+        parts::number(words.charges),
+        parts::number(words.refused),
+        parts::number(words.share),
+    ];
     html! {
         @if providers.is_empty() { (parts::empty(words.no_charges)) }
-        @else { (parts::table(words.by_gateway, &[words.gateway, words.charges, words.refused, words.share], rows)) }
+        @else { (parts::table(words.by_gateway, &heads, rows)) }
     }
 }
 
@@ -273,7 +279,7 @@ fn actions(visitor: &Visitor, actions: &[ActionRow]) -> Markup {
         vec![
             visitor.moment(row.created_at),
             html! { (row.actor) },
-            html! { (of(words.actions, &row.kind)) },
+            html! { (of(words.terms().actions, &row.kind)) },
             html! {
                 @if let Some(id) = &row.subscription_id { (parts::subscription(id)) }
                 @else if let Some(id) = &row.run_id { a href={ "/runs/" (id) } { (words.run) } }
@@ -281,5 +287,6 @@ fn actions(visitor: &Visitor, actions: &[ActionRow]) -> Markup {
             html! { (row.reason.as_deref().unwrap_or_default()) },
         ]
     });
-    parts::table(words.by_hand, &[words.when, words.who, words.what, words.about, words.why], rows)
+    let heads = [words.when, words.who, words.what, words.about, words.why].map(parts::text);
+    parts::table(words.by_hand, &heads, rows)
 }

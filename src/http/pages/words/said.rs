@@ -1,0 +1,1 @@
+//! Sentences of the engine in Korean: what it says in English, with holes for what it fills in.
