@@ -17,11 +17,13 @@ mod listen;
 mod pages;
 pub mod pay;
 mod problem;
+mod under_way;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
+pub use under_way::UnderWay;
 
 use crate::clock::Clock;
 use crate::config::Server;
@@ -40,6 +42,8 @@ pub struct Site {
     pub zone: Zone,
     /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
     pub charging: Arc<Mutex<()>>,
+    /// What people asked for, and what goes on without them.
+    pub under_way: UnderWay,
     /// Rung when something came due that should not wait for the next tick.
     pub charge_soon: Arc<Notify>,
     /// `None`: customers give their cards elsewhere.

@@ -6,15 +6,26 @@
 //! store what the command line asks, and all its words are in [`words`].
 
 mod assets;
+mod case;
 mod chart;
 mod figures;
 mod frame;
+mod hand;
 mod language;
 mod login;
 mod parts;
+mod plan;
+mod resolve;
+mod retry;
+mod review;
+mod run_now;
 mod runs;
+mod search;
 mod session;
 mod shown;
+mod subscription;
+mod switch;
+mod timeline;
 mod today;
 mod visitor;
 mod words;
@@ -44,6 +55,17 @@ pub(super) fn router() -> Router<Arc<Door>> {
         .route("/", get(today::page))
         .route("/login", get(login::page).post(login::sign_in).layer(login::Wrong::layer()))
         .route("/logout", post(login::sign_out))
+        .route("/review", get(review::page))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::one))
+        .route("/search", get(search::page))
+        .route("/subscriptions/{id}", get(subscription::page))
+        .route("/plan", get(plan::page))
+        .route("/run", get(run_now::confirm).post(run_now::run))
+        .route("/pause", get(switch::confirm_pause).post(switch::pause))
+        .route("/resume", get(switch::confirm_resume).post(switch::resume))
+        .route("/renewals/{id}/retry", get(retry::confirm).post(retry::retry))
+        .route("/renewals/{id}/resolve", get(resolve::form).post(resolve::resolve))
         .layer(middleware::from_fn(language::remember))
         .merge(assets::router());
     HEADERS.into_iter().fold(routes, |routes, (name, value)| {

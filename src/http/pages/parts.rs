@@ -7,6 +7,7 @@ use super::visitor::{Visitor, is_from_here};
 use super::words::{Plural, Words, of};
 use crate::http::Problem;
 use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use std::collections::HashMap;
 
@@ -77,7 +78,12 @@ pub fn run_status(words: &Words, status: &str) -> Markup {
 
 /// Something that everybody should know before they read on.
 pub fn banner(tone: Tone, title: &str, text: &Markup) -> Markup {
-    html! { div.banner.(tone.class()) role="status" { strong { (title) } " " (text) } }
+    html! {
+        div.banner.(tone.class()) role="status" {
+            @if !title.is_empty() { strong { (title) } " " }
+            (text)
+        }
+    }
 }
 
 /// Nothing is there, and that is a thing to say.
@@ -128,6 +134,12 @@ pub fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = V
             }
         }
     }
+}
+
+/// From when until when, by date.
+pub fn period(visitor: &Visitor, start: DateTime<Utc>, end: Option<DateTime<Utc>>) -> Markup {
+    let date = |at| visitor.site.zone.date_of(at);
+    html! { span.dates { (date(start)) " – " @if let Some(end) = end { (date(end)) } } }
 }
 
 /// A link to a subscription's page.

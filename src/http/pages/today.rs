@@ -12,9 +12,11 @@ use crate::engine::coverage::coverage;
 use crate::http::Problem;
 use crate::store::Paused;
 use crate::store::read::{ActionRow, AtRisk, Backlog, DueSum, RenewalRow, RunRow, Taking};
+use axum::extract::Query;
 use axum::response::Response;
 use chrono::{Days as CalendarDays, NaiveDate};
 use maud::{Markup, html};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// How far the chart goes back.
@@ -39,11 +41,17 @@ struct Today {
     actions: Vec<ActionRow>,
 }
 
-pub async fn page(visitor: Visitor) -> Response {
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    /// The switch was just turned.
+    done: Option<String>,
+}
+
+pub async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
     let built = read(&visitor).await.map(|today| Page {
         tab: Tab::Today,
         title: visitor.words().tab_today.to_owned(),
-        body: body(&visitor, &today),
+        body: body(&visitor, &today, asked.done.is_some()),
     });
     visitor.answer(built)
 }
@@ -65,7 +73,7 @@ async fn read(visitor: &Visitor) -> Result<Today, Problem> {
     })
 }
 
-fn body(visitor: &Visitor, today: &Today) -> Markup {
+fn body(visitor: &Visitor, today: &Today, turned: bool) -> Markup {
     let words = visitor.words();
     let all = Days::of(&today.takings, today.from, visitor.today());
     html! {
@@ -73,6 +81,7 @@ fn body(visitor: &Visitor, today: &Today) -> Markup {
             h1 { (words.tab_today) " " span.muted { (visitor.look.language.day(visitor.today())) } }
             @if visitor.is_operator() { (buttons(visitor, today)) }
         }
+        @if turned { (told(visitor, today)) }
         // What changes while somebody looks is asked for again; without scripts it is as it was when the page was made.
         div #now hx-get="/" hx-trigger="every 30s" hx-select="#now" hx-swap="outerHTML" {
             (banners(visitor, today))
@@ -106,6 +115,12 @@ fn body(visitor: &Visitor, today: &Today) -> Markup {
     }
 }
 
+/// How the switch stands, whatever the address says.
+fn told(visitor: &Visitor, today: &Today) -> Markup {
+    let (tone, word) = if today.paused.is_some() { (Tone::Warn, "paused") } else { (Tone::Good, "resumed") };
+    parts::banner(tone, "", &html! { (of(visitor.words().terms().dones, word)) })
+}
+
 fn buttons(visitor: &Visitor, today: &Today) -> Markup {
     let words = visitor.words();
     html! {
@@ -137,7 +152,7 @@ fn banners(visitor: &Visitor, today: &Today) -> Markup {
         }
         @if let Some(run) = runs::failed(&today.runs) {
             (parts::banner(Tone::Bad, words.run_failed, &html! {
-                (run.error.as_deref().unwrap_or(words.no_reason)) ". " (words.run_failed_what) " "
+                (visitor.said(run.error.as_deref().unwrap_or(words.no_reason))) ". " (words.run_failed_what) " "
                 a href={ "/runs/" (run.id) } { (words.see_run) }
             }))
         }

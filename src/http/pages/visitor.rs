@@ -4,7 +4,8 @@ use super::frame::{self, Page};
 use super::language::{self, Language};
 use super::session::{self, Session};
 use super::shown::encoded;
-use super::words::Words;
+use super::words::{Words, said};
+use crate::clock::Clock;
 use crate::config::Role;
 use crate::http::{Door, Problem, Site};
 use axum::extract::FromRequestParts;
@@ -14,6 +15,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use maud::{Markup, html};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::{JoinError, JoinHandle};
 
 /// Sent by htmx: whoever is signed out meanwhile is taken to the sign-in, and not a part of the page.
 const BY_HTMX: &str = "hx-request";
@@ -32,6 +35,17 @@ impl Look {
         let language = Language::of(&parts.uri, &parts.headers);
         Self { language, words: language.words(), here: parts.uri.clone() }
     }
+
+    /// A sentence of the engine's, in this language where it is known; else as it is, and said to be English.
+    pub fn said(&self, sentence: &str) -> Markup {
+        match self.language {
+            Language::English => html! { (sentence) },
+            Language::Korean => match said::korean(sentence) {
+                Some(korean) => html! { (korean) },
+                None => html! { span lang="en" { (sentence) } },
+            },
+        }
+    }
 }
 
 impl FromRequestParts<Arc<Door>> for Look {
@@ -42,8 +56,19 @@ impl FromRequestParts<Arc<Door>> for Look {
     }
 }
 
+/// How long somebody looks at a page that does not come.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// What came of waiting.
+pub enum Patience<T> {
+    Ended(Result<T, JoinError>),
+    /// It goes on, and nobody waits for it.
+    Over,
+}
+
 /// Somebody who is signed in.
 pub struct Visitor {
+    clock: Arc<dyn Clock>,
     pub site: Arc<Site>,
     pub session: Session,
     pub look: Look,
@@ -61,7 +86,7 @@ impl FromRequestParts<Arc<Door>> for Visitor {
         let key = &site.engine.policy.payment_id_key;
         let session = shown.and_then(|shown| session::read(key, &door.settings.tokens, shown, now));
         match session {
-            Some(session) => Ok(Self { site, session, look, now }),
+            Some(session) => Ok(Self { clock: Arc::clone(&door.clock), site, session, look, now }),
             None => Err(to_sign_in(parts)),
         }
     }
@@ -104,6 +129,26 @@ impl Visitor {
     /// A moment that may not be planned.
     pub fn maybe_moment(&self, at: Option<DateTime<Utc>>) -> Markup {
         at.map_or_else(|| html! { "–" }, |at| self.moment(at))
+    }
+
+    /// A moment within a sentence.
+    pub fn told(&self, at: DateTime<Utc>) -> String {
+        let (date, time) = language::local(at, self.site.zone);
+        self.look.language.moment(date, time, self.today())
+    }
+
+    /// A sentence of the engine's.
+    pub fn said(&self, sentence: &str) -> Markup {
+        self.look.said(sentence)
+    }
+
+    /// Waits for work that was begun, as long as a person does, and no longer than a request may take.
+    pub async fn wait_for<T>(&self, begun: JoinHandle<T>) -> Patience<T> {
+        tokio::select! {
+            biased;
+            ended = begun => Patience::Ended(ended),
+            () = self.clock.sleep(PATIENCE) => Patience::Over,
+        }
     }
 
     /// The page, or what went wrong, as a page too.

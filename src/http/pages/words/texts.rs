@@ -42,7 +42,6 @@ texts! {
         sign_out: "Sign out" | "로그아웃";
         zone: "Times are of" | "시간대";
         money: "The money" | "결제 상태";
-        back: "Back" | "돌아가기";
         back_to_today: "Back to today" | "오늘 화면으로";
 
         // Signing in
@@ -149,7 +148,6 @@ texts! {
         run_problem: "It could not do all its work:" | "일부 작업을 마치지 못했습니다:";
         run_goes_on: "It is under way. This page looks again by itself." | "실행 중입니다. 화면이 자동으로 새로 고쳐집니다.";
         figures: "Figures" | "집계";
-        planned: "Planned" | "계획";
         due: "Due" | "대상";
         failed: "Failed for good" | "최종 실패";
         canceled: "Cancelled, not charged" | "해지, 결제 안 함";
@@ -164,7 +162,6 @@ texts! {
         brake_holds: "A brake holds:" | "안전장치 작동:";
         channel_stopped: "A channel stopped:" | "채널 중단:";
         let_go_by: "Brakes let go by {0}:" | "{0} 님이 안전장치 해제:";
-        caught_up: "Dates caught up" | "함께 처리한 날";
 
         // Search
         search_label: "Subscription, renewal or payment id" | "구독 ID, 갱신 ID 또는 결제 ID";
@@ -243,7 +240,6 @@ texts! {
         renewals_head: "Renewals" | "건수";
         sum: "Sum" | "합계";
         tomorrow: "Tomorrow" | "내일";
-        later_than: "not before {0}" | "{0} 이후";
 
         // Needs a person
         review_what: "Each of these waits for somebody's answer. Nothing more is charged for it until then." |
@@ -310,6 +306,5 @@ texts! {
         wait_for_card: "{0} waits for a card", "{0} wait for a card" | "결제 수단 대기 {0}건";
         are_unknown: "{0} outcome unknown", "{0} outcomes unknown" | "결과 미확인 {0}건";
         are_in_review: "{0} in review", "{0} in review" | "확인 필요 {0}건";
-        would_be_charged: "{0} renewal would be charged", "{0} renewals would be charged" | "{0}건이 결제됩니다";
     }
 }
