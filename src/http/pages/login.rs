@@ -117,6 +117,8 @@ fn form(look: &Look, status: StatusCode, to: &str, problem: Option<&str>) -> Res
             @if let Some(problem) = problem { p.banner.bad role="alert" { (problem) } }
             form.stack method="post" action="/login" {
                 input type="hidden" name="to" value=(to);
+                // For password managers, which keep nothing without a name.
+                input type="text" value="renewd" autocomplete="username" readonly hidden;
                 label for="token" { (words.token) }
                 input #token type="password" name="token" required autofocus autocomplete="current-password"
                     spellcheck="false" placeholder="rnw_…";

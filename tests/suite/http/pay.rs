@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A billing key whose charge is declined for good: its name says so to the simulator.
-const LOST: &str = "bk-a-lost";
+pub const LOST: &str = "bk-a-lost";
 
-fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
+pub fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
     let mut stage = Stage::on(on, subscribers);
     for (name, value) in [
         ("RENEWD_PAY__BASE_URL", "https://pay.example.com"),
@@ -25,7 +25,7 @@ fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
 }
 
 /// The path of a link that was made now.
-fn link(stage: &Stage, subscription: &str) -> String {
+pub fn link(stage: &Stage, subscription: &str) -> String {
     link_at(stage, NOW, subscription)
 }
 
@@ -36,7 +36,7 @@ fn link_at(stage: &Stage, clock: &str, subscription: &str) -> String {
 }
 
 /// The gateway issues a key, for a customer or for nobody.
-fn issue(stage: &Stage, key: &str, info: Value) {
+pub fn issue(stage: &Stage, key: &str, info: Value) {
     let url = format!("{}/_simulator/billing-keys/{key}", stage.simulator.told("PORTONE_API_BASE"));
     let client = reqwest::Client::new();
     let sent = client.put(url).header("authorization", "PortOne simulator-secret").body(info.to_string()).send();
@@ -47,7 +47,7 @@ fn give(served: &Served, path: &str, key: &str) -> Answer {
     served.send(served.request(Method::POST, path).json(&json!({ "billing_key": key })))
 }
 
-fn state(stage: &Stage, subscription: &str) -> String {
+pub fn state(stage: &Stage, subscription: &str) -> String {
     let shown = stage.place.at(NOW, &["--output", "json", "show", subscription]).ok().json();
     shown["renewals"][0]["state"].as_str().unwrap_or("none").to_owned()
 }

@@ -63,6 +63,12 @@ impl Stage {
         made["token"].as_str().unwrap().to_owned()
     }
 
+    /// What the settings hold of somebody's token.
+    pub fn setting(&self, name: &str) -> String {
+        let is_theirs = |setting: &&String| setting.starts_with(&format!("{name} "));
+        self.tokens.iter().find(is_theirs).unwrap().clone()
+    }
+
     /// A daemon at [`NOW`] that listens; it need not have its database yet.
     pub fn serve(&self) -> Served {
         self.serve_at(NOW)

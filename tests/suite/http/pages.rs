@@ -1,0 +1,229 @@
+//! The pages over plain HTTP: who may open them, whose forms are taken, and what every page says about itself.
+
+use super::served::{Answer, On, Served, Stage};
+use crate::cli::NOW;
+use crate::cli::running::wait_until;
+use reqwest::Method;
+use serde_json::Value;
+
+/// Declined once, and charged the next time.
+const POOR: &str = "bk-a-insufficient-once";
+
+/// `name=value` pairs as a form sends them.
+fn form(fields: &[(&str, &str)]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let encoded = |text: &str| -> String {
+        text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    };
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    pairs.join("&")
+}
+
+fn post(served: &Served, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    served.send(posted(served, path, cookie, fields))
+}
+
+fn posted(served: &Served, path: &str, cookie: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let request = served.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+    request.header("cookie", cookie).body(form(fields))
+}
+
+fn get(served: &Served, path: &str, cookie: &str) -> Answer {
+    served.send(served.request(Method::GET, path).header("cookie", cookie))
+}
+
+/// The session's cookie.
+#[track_caller]
+fn sign_in(served: &Served, token: &str) -> String {
+    let answer = post(served, "/login", "", &[("token", token)]);
+    assert_eq!(answer.status, 303, "{answer:#?}");
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// The value of a hidden field.
+#[track_caller]
+fn hidden(page: &Answer, name: &str) -> String {
+    let field = page.text.split("<input").find(|field| field.contains(&format!("name=\"{name}\"")));
+    let field = field.unwrap_or_else(|| panic!("no {name} in {}", page.text));
+    field.split("value=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&")
+}
+
+fn shown(stage: &Stage, subscription: &str) -> Value {
+    stage.place.at(NOW, &["--output", "json", "show", subscription]).ok().json()
+}
+
+/// A daemon whose subscriber `a` was declined, with an operator's and a viewer's token.
+fn declined(on: On) -> (Stage, Served, [String; 2]) {
+    let mut stage = Stage::on(on, &[("a", POOR)]);
+    let tokens = [stage.token("haneul", "operator"), stage.token("grafana", "viewer")];
+    let served = stage.serve().up();
+    wait_until("the decline", || shown(&stage, "sub_a")["renewals"][0]["decline_count"] == 1);
+    wait_until("its end", || shown(&stage, "sub_a")["renewals"][0]["state"] == "due");
+    (stage, served, tokens)
+}
+
+fn retry_path(stage: &Stage) -> String {
+    format!("/renewals/{}/retry", shown(stage, "sub_a")["renewals"][0]["id"].as_str().unwrap())
+}
+
+const SCREENS: [&str; 7] = ["/", "/review", "/runs", "/search", "/plan", "/subscriptions/sub_a", "/run"];
+
+#[test]
+fn nobody_sees_a_page_without_a_session_and_every_page_holds_its_policy() {
+    for on in On::BOTH {
+        let (_stage, served, [operator, _]) = declined(on);
+        for path in SCREENS {
+            for cookie in ["", "renewd_session=aGFuZXVs.9999999999.00", "renewd_session=x"] {
+                let answer = get(&served, path, cookie);
+                assert_eq!(answer.status, 303, "{path}");
+                assert!(answer.headers["location"].to_str().unwrap().starts_with("/login"), "{path}");
+            }
+        }
+        assert_eq!(post(&served, "/login", "", &[("token", "rnw_wrong")]).status, 401);
+        let cookie = sign_in(&served, &operator);
+        for path in SCREENS {
+            let page = get(&served, path, &cookie);
+            assert_eq!(page.status, 200, "{path}: {}", page.text);
+            let policy = page.headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
+            assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+            assert_eq!(page.headers["cache-control"], "no-store", "{path}");
+            for loose in [" style=", "<style", " onclick=", "<script>", "http://", "https://", POOR] {
+                assert!(!page.text.contains(loose), "{path} holds {loose}");
+            }
+        }
+        served.stop();
+    }
+}
+
+#[test]
+fn a_form_that_this_session_did_not_make_does_nothing() {
+    for on in On::BOTH {
+        let (stage, served, [operator, _]) = declined(on);
+        let cookie = sign_in(&served, &operator);
+        let path = retry_path(&stage);
+        let page = get(&served, &path, &cookie);
+        let (key, seen) = (hidden(&page, "form_key"), hidden(&page, "seen"));
+        // Another session of the same person: begun a second later, as sessions are told apart.
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let other = sign_in(&served, &operator);
+        let foreign = hidden(&get(&served, &path, &other), "form_key");
+        assert_ne!(key, foreign);
+        for wrong in ["", "x", foreign.as_str()] {
+            let fields = [("form_key", wrong), ("seen", seen.as_str()), ("reason", "forged")];
+            assert_eq!(post(&served, &path, &cookie, &fields).status, 403, "{wrong}");
+        }
+        let fields = [("form_key", key.as_str()), ("seen", seen.as_str()), ("reason", "forged")];
+        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+            let sent = served.send(posted(&served, &path, &cookie, &fields).header(name, value));
+            assert_eq!(sent.status, 403, "{name}: {value}");
+        }
+        assert!(stage.simulator.charged().is_empty(), "nothing was charged");
+        assert_eq!(shown(&stage, "sub_a")["actions"], Value::Array(Vec::new()), "and nothing recorded");
+        assert_eq!(post(&served, &path, &cookie, &fields).status, 303, "this one is its own");
+        assert_eq!(stage.simulator.charged().len(), 1);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_viewer_is_refused_whatever_they_send() {
+    for on in On::BOTH {
+        let (stage, served, [operator, viewer]) = declined(on);
+        let path = retry_path(&stage);
+        let seen = hidden(&get(&served, &path, &sign_in(&served, &operator)), "seen");
+        let cookie = sign_in(&served, &viewer);
+        // A viewer's own form key is good for signing out, and for nothing else.
+        let key = hidden(&get(&served, "/", &cookie), "form_key");
+        let resolve = path.replace("/retry", "/resolve");
+        for path in [path.as_str(), &resolve, "/run", "/pause", "/resume"] {
+            assert_eq!(get(&served, path, &cookie).status, 403, "{path}");
+            let fields = [("form_key", key.as_str()), ("seen", seen.as_str()), ("reason", "I may not")];
+            let answer = post(&served, path, &cookie, &fields);
+            assert_eq!(answer.status, 403, "{path}: {answer:#?}");
+            assert!(answer.text.contains("this needs the role operator"), "{}", answer.text);
+        }
+        assert!(stage.simulator.charged().is_empty());
+        assert_eq!(stage.place.run(&["--output", "json", "status"]).ok().json()["paused"], Value::Null);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_retry_that_is_sent_twice_or_after_something_changed_charges_once() {
+    for on in On::BOTH {
+        let (stage, served, [operator, _]) = declined(on);
+        let cookie = sign_in(&served, &operator);
+        let path = retry_path(&stage);
+        let page = get(&served, &path, &cookie);
+        let (key, seen) = (hidden(&page, "form_key"), hidden(&page, "seen"));
+        let with = |seen: &str, reason: &str| post(&served, &path, &cookie, &[("form_key", &key), ("seen", seen), ("reason", reason)]);
+        let unsaid = with(&seen, "  ");
+        assert!(unsaid.status == 200 && unsaid.text.contains("Say why"), "{}", unsaid.text);
+        let changed = with("due ₩1 0", "why");
+        assert!(changed.status == 200 && changed.text.contains("changed while you looked"), "{}", changed.text);
+        assert!(stage.simulator.charged().is_empty());
+        assert_eq!(with(&seen, "they paid").status, 303);
+        let again = with(&seen, "they paid");
+        assert!(again.text.contains("changed while you looked"), "{}", again.text);
+        let refused = with(&hidden(&again, "seen"), "they paid");
+        assert_eq!(refused.status, 409);
+        assert!(refused.text.contains("never charged again"), "{}", refused.text);
+        assert_eq!(stage.simulator.charged().len(), 1, "{on:?}");
+        served.stop();
+    }
+}
+
+#[test]
+fn a_session_ends_after_twelve_hours_with_its_token_and_by_signing_out() {
+    for on in On::BOTH {
+        let mut stage = Stage::on(on, &[]);
+        let (operator, other) = (stage.token("haneul", "operator"), stage.token("bora", "operator"));
+        let served = stage.serve().up();
+        let (cookie, removed) = (sign_in(&served, &operator), sign_in(&served, &other));
+        assert_eq!(get(&served, "/", &cookie).status, 200);
+        let out = post(&served, "/logout", &cookie, &[("form_key", &hidden(&get(&served, "/", &cookie), "form_key"))]);
+        assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"), "{out:#?}");
+        assert_eq!(post(&served, "/logout", &cookie, &[]).status, 403, "nobody else signs somebody out");
+        served.stop();
+        let only = stage.place.run(&["--output", "json", "token", "haneul", "--role", "operator"]).ok().json();
+        assert_ne!(only["token"], operator.as_str());
+        // The same settings but for one token, an hour later.
+        let hash = stage.setting("haneul");
+        stage.place.set("RENEWD_SERVER__TOKENS", &hash);
+        let served = stage.serve_at("2026-01-30T11:00:00+09:00").up();
+        assert_eq!(get(&served, "/", &cookie).status, 200, "a session outlives the daemon");
+        assert_eq!(get(&served, "/", &removed).status, 303, "and not its token");
+        served.stop();
+        let served = stage.serve_at("2026-01-30T22:00:30+09:00").up();
+        assert_eq!(get(&served, "/", &cookie).status, 303, "nor twelve hours");
+        served.stop();
+    }
+}
+
+#[test]
+fn behind_a_proxy_that_speaks_tls_the_cookie_stays_there() {
+    let mut stage = Stage::on(On::Sqlite, &[]);
+    let token = stage.token("haneul", "operator");
+    let served = stage.serve().up();
+    let sent = posted(&served, "/login", "", &[("token", &token)]).header("x-forwarded-proto", "https");
+    assert!(served.send(sent).headers["set-cookie"].to_str().unwrap().contains("; Secure"));
+    served.stop();
+}
+
+#[test]
+fn what_the_tables_hold_is_never_a_page_of_its_own() {
+    let mut stage = Stage::on(On::Sqlite, &[("<b>a", "billing-key-a")]);
+    let operator = stage.token("haneul", "operator");
+    let served = stage.serve().up();
+    let cookie = sign_in(&served, &operator);
+    wait_until("the charge", || stage.simulator.charged().len() == 1);
+    for path in ["/subscriptions/sub_%3Cb%3Ea", "/search", "/search?q=%3Cscript%3E", "/plan"] {
+        let page = get(&served, path, &cookie);
+        assert!(!page.text.contains("<b>") && !page.text.contains("<script>"), "{path}: {}", page.text);
+    }
+    assert!(get(&served, "/subscriptions/sub_%3Cb%3Ea", &cookie).text.contains("sub_&lt;b&gt;a"));
+    served.stop();
+}
