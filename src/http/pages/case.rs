@@ -42,7 +42,7 @@ pub fn facts(visitor: &Visitor, case: &Case) -> Markup {
             div { dt { (words.period) } dd { (parts::period(visitor, row.period_start, row.period_end)) } }
             div { dt { (words.state) } dd { (parts::state(words, &row.state)) } }
             @if let Some(why) = &row.review_reason { div { dt { (words.why) } dd { (visitor.said(why)) } } }
-            div.whole { dt { (words.amount) } dd { (maybe_sum(row.currency.as_deref(), row.amount)) } }
+            div.whole { dt { (words.amount) } dd.number { (maybe_sum(row.currency.as_deref(), row.amount)) } }
         }
     }
 }

@@ -74,10 +74,10 @@ pub fn problem(visitor: &Visitor, problem: &Problem) -> Response {
     let body = html! {
         section.card.problem {
             h1 { (title) }
-            p.lead { (visitor.said(told.detail)) }
-            @if let Some(money) = told.money { p { strong { (words.money) ": " } (visitor.said(money)) } }
+            p.lead.said { (visitor.said(told.detail)) }
+            @if let Some(money) = told.money { dl.meaning { dt { (words.money) } dd.said { (visitor.said(money)) } } }
             @if !told.hints.is_empty() {
-                ul { @for hint in told.hints { li { (visitor.said(hint)) } } }
+                ul { @for hint in told.hints { li.said { (visitor.said(hint)) } } }
             }
             p.actions { a.button href="/" { (words.back_to_today) } }
         }

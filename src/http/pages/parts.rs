@@ -136,6 +136,21 @@ pub fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = V
     }
 }
 
+/// Nothing is to be told; where there is little room, it is left out.
+pub fn none() -> Markup {
+    html! { span.none { "–" } }
+}
+
+/// A number of which most are nothing: those step back.
+pub fn number_of(number: i64) -> Markup {
+    html! { span.none[number == 0] { (count(number)) } }
+}
+
+/// What may not be known.
+pub fn maybe(text: Option<&str>) -> Markup {
+    text.map_or_else(none, |text| html! { (text) })
+}
+
 /// From when until when, by date.
 pub fn period(visitor: &Visitor, start: DateTime<Utc>, end: Option<DateTime<Utc>>) -> Markup {
     let date = |at| visitor.site.zone.date_of(at);

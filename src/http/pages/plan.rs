@@ -134,7 +134,7 @@ fn part(visitor: &Visitor, title: &str, groups: &[Group], has_total: bool) -> Ma
         vec![
             html! { (group.plan_id) },
             html! { (of(words.terms().plan_reasons, group.reason)) },
-            html! { (group.channel.as_deref().unwrap_or("–")) },
+            parts::maybe(group.channel.as_deref()),
             html! { (count(renewals)) },
             html! { (sum) },
         ]

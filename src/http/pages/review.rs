@@ -14,7 +14,7 @@ const ROWS: u32 = 200;
 pub async fn page(visitor: Visitor) -> Response {
     let built = rows(&visitor).await.map(|rows| Page {
         tab: Tab::Review,
-        title: visitor.words().tab_review.to_owned(),
+        title: visitor.words().needs_person.to_owned(),
         body: body(&visitor, rows),
     });
     visitor.answer(built)
@@ -30,7 +30,7 @@ fn body(visitor: &Visitor, rows: Vec<RenewalRow>) -> Markup {
     html! {
         div.head {
             div {
-                h1 { (words.tab_review) " " span.muted { (number(&waiting)) } }
+                h1 { (words.needs_person) " " span.muted { (number(&waiting)) } }
                 @if !waiting.is_empty() { p.muted { (words.review_what) } }
             }
         }

@@ -138,13 +138,13 @@ fn sums(visitor: &Visitor, preview: &Preview, totals: &[Total]) -> Markup {
                 div {
                     dt { (group.plan_id) " · " (of(words.terms().plan_reasons, group.reason)) " · "
                         (parts::so_many(&words.renewals, i64::try_from(group.renewals).unwrap_or(i64::MAX))) }
-                    dd { (sum(&group.currency, group.minor)) }
+                    dd.number { (sum(&group.currency, group.minor)) }
                 }
             }
             @for total in totals {
                 div.whole {
                     dt { (words.in_all) " (" (count(total.renewals)) ")" }
-                    dd { (sum(&total.currency, total.minor)) }
+                    dd.number { (sum(&total.currency, total.minor)) }
                 }
             }
         }

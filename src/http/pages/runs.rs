@@ -181,8 +181,8 @@ pub fn failed(runs: &[RunRow]) -> Option<&RunRow> {
 pub fn table(visitor: &Visitor, runs: &[RunRow]) -> Markup {
     let words = visitor.words();
     let figure = |run: &RunRow, name: &str| match run.figures.get(name).and_then(Value::as_i64) {
-        Some(number) => html! { (count(number)) },
-        None => html! { "–" },
+        Some(number) => parts::number_of(number),
+        None => parts::none(),
     };
     let rows = runs.iter().map(|run| {
         vec![
@@ -190,7 +190,7 @@ pub fn table(visitor: &Visitor, runs: &[RunRow]) -> Markup {
             html! { (of(words.terms().triggers, &run.trigger)) },
             html! { (run.business_date) },
             parts::run_status(words, &run.status),
-            html! { (collected(run)) },
+            collected(run),
             figure(run, "paid"),
             figure(run, "declined"),
             figure(run, "unknown"),
@@ -214,9 +214,9 @@ pub fn table(visitor: &Visitor, runs: &[RunRow]) -> Markup {
     }
 }
 
-fn collected(run: &RunRow) -> String {
+fn collected(run: &RunRow) -> Markup {
     let amounts = run.figures.get("amounts").and_then(Value::as_object);
     let sums = amounts.into_iter().flatten();
     let sums: Vec<String> = sums.filter_map(|(currency, minor)| Some(sum(currency, minor.as_i64()?))).collect();
-    if sums.is_empty() { "–".to_owned() } else { sums.join(" · ") }
+    if sums.is_empty() { parts::none() } else { html! { (sums.join(" · ")) } }
 }

@@ -116,7 +116,7 @@ fn outlook(visitor: &Visitor, next: &Outlook) -> Markup {
         section.card.outlook.(if next.will_be_charged { "good" } else { "calm" }) {
             h2 { (words.next_period) }
             p.lead { (will) }
-            @for why in &next.why { p.muted { (visitor.said(why)) } }
+            @for why in &next.why { p.muted.said { (visitor.said(why)) } }
         }
     }
 }
@@ -172,8 +172,8 @@ fn cards(visitor: &Visitor, timeline: &Timeline) -> Markup {
         let tone = if row.state == "usable" { Tone::Good } else { Tone::Bad };
         vec![
             visitor.moment(row.created_at),
-            html! { (row.pg_provider.as_deref().unwrap_or("–")) },
-            html! { (row.channel_key.as_deref().unwrap_or("–")) },
+            parts::maybe(row.pg_provider.as_deref()),
+            parts::maybe(row.channel_key.as_deref()),
             html! {
                 (parts::badge(tone, of(words.terms().keys, &row.state)))
                 @if let Some(why) = &row.unusable_reason {

@@ -1,6 +1,7 @@
 //! Who looks at a page, and how they see it.
 
 use super::frame::{self, Page};
+use super::parts;
 use super::language::{self, Language};
 use super::session::{self, Session};
 use super::shown::encoded;
@@ -128,7 +129,7 @@ impl Visitor {
 
     /// A moment that may not be planned.
     pub fn maybe_moment(&self, at: Option<DateTime<Utc>>) -> Markup {
-        at.map_or_else(|| html! { "–" }, |at| self.moment(at))
+        at.map_or_else(parts::none, |at| self.moment(at))
     }
 
     /// A moment within a sentence.

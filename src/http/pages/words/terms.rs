@@ -33,7 +33,7 @@ terms! {
         "open": "under way" | "진행 중";
         "paid": "paid" | "결제 완료";
         "declined": "declined" | "거절";
-        "refused": "refused by our set-up" | "설정 오류로 거부";
+        "refused": "not accepted" | "인정되지 않음";
         "not_charged": "not charged" | "청구되지 않음";
     }
     /// Where a refund stands.

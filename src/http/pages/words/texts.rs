@@ -32,7 +32,7 @@ texts! {
         skip: "Skip to content" | "본문으로 건너뛰기";
         navigation: "Pages" | "화면";
         tab_today: "Today" | "오늘";
-        tab_review: "Needs a person" | "확인 필요";
+        tab_review: "Review" | "확인 필요";
         tab_runs: "Runs" | "실행 기록";
         tab_search: "Search" | "검색";
         tab_plan: "Plan" | "결제 계획";
@@ -40,7 +40,7 @@ texts! {
         role_viewer: "viewer" | "조회 전용";
         sign_in: "Sign in" | "로그인";
         sign_out: "Sign out" | "로그아웃";
-        zone: "Times are of" | "시간대";
+        zone: "Time zone" | "시간대";
         money: "The money" | "결제 상태";
         back_to_today: "Back to today" | "오늘 화면으로";
 

@@ -117,7 +117,8 @@ pub fn month(place: &Place) {
     }
     lines.push_str(&subscriber("1991", "bk-1991-other-amount", "pro", (2026, 1, 28)));
     lines.push_str(&subscriber("1992", "bk-1992-pending", "team", (2026, 1, 30)));
-    place.import(&lines);
+    place.write("import.jsonl", &lines);
+    place.at("2026-01-02T10:00:00+09:00", &["import", "import.jsonl"]).ok();
     for day in (3..30).filter(|day| *day != 17) {
         place.at(&format!("2026-01-{day:02}T10:00:00+09:00"), &["run"]).ok();
     }
