@@ -16,11 +16,7 @@ struct Asset {
 }
 
 const ASSETS: [Asset; 3] = [
-    Asset {
-        name: "page.css",
-        kind: "text/css; charset=utf-8",
-        content: include_bytes!("../../../assets/page.css"),
-    },
+    Asset { name: "page.css", kind: "text/css; charset=utf-8", content: include_bytes!("../../../assets/page.css") },
     Asset {
         name: "htmx.js",
         kind: "text/javascript; charset=utf-8",

@@ -104,7 +104,8 @@ pub fn providers(takings: &[Taking]) -> Vec<Provider> {
         *tried += row.attempts;
         *refused += if row.state == "paid" { 0 } else { row.attempts };
     }
-    let provider = |(name, (tried, refused)): (Option<&str>, _)| Provider { name: name.map(str::to_owned), tried, refused };
+    let provider =
+        |(name, (tried, refused)): (Option<&str>, _)| Provider { name: name.map(str::to_owned), tried, refused };
     let mut all: Vec<Provider> = providers.into_iter().map(provider).collect();
     all.sort_by_key(|provider| -provider.tried);
     all
@@ -147,7 +148,13 @@ impl Risk {
 mod tests {
     use super::*;
 
-    fn taking(date: &str, currency: &str, state: &str, (reason, pg): (&str, &str), (attempts, minor): (i64, i64)) -> Taking {
+    fn taking(
+        date: &str,
+        currency: &str,
+        state: &str,
+        (reason, pg): (&str, &str),
+        (attempts, minor): (i64, i64),
+    ) -> Taking {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Taking {
             business_date: date.parse().unwrap(),
@@ -174,7 +181,10 @@ mod tests {
     fn every_date_is_there_and_what_sells_most_comes_first() {
         let date = |text: &str| text.parse::<NaiveDate>().unwrap();
         let all = Days::of(&takings(), date("2026-01-27"), date("2026-01-30"));
-        assert_eq!(all.iter().map(|days| (days.currency.as_str(), days.days.len())).collect::<Vec<_>>(), [("KRW", 4), ("USD", 4)]);
+        assert_eq!(
+            all.iter().map(|days| (days.currency.as_str(), days.days.len())).collect::<Vec<_>>(),
+            [("KRW", 4), ("USD", 4)]
+        );
         let last = all[0].last();
         assert_eq!((last.collected, last.refused), (Sum { count: 1, minor: 100 }, Sum { count: 3, minor: 300 }));
         assert_eq!(all[0].total().collected, Sum { count: 4, minor: 400 });
@@ -184,7 +194,10 @@ mod tests {
     #[test]
     fn refusals_are_told_by_reason_and_by_gateway() {
         let reasons = reasons(&takings());
-        assert_eq!(reasons.iter().map(|row| (row.reason.as_str(), row.count)).collect::<Vec<_>>(), [("over_limit", 7), ("contract", 1)]);
+        assert_eq!(
+            reasons.iter().map(|row| (row.reason.as_str(), row.count)).collect::<Vec<_>>(),
+            [("over_limit", 7), ("contract", 1)]
+        );
         assert_eq!(reasons[0].sums, [("KRW".to_owned(), 200), ("USD".to_owned(), 50)].into());
         let providers = providers(&takings());
         let told: Vec<_> = providers.iter().map(|row| (row.name.as_deref(), row.tried, row.refused)).collect();
@@ -200,7 +213,8 @@ mod tests {
             renewals: 2,
             minor,
         };
-        let rows = [row("due", true, Some("KRW"), 10), row("due", false, Some("KRW"), 5), row("review", false, None, 0)];
+        let rows =
+            [row("due", true, Some("KRW"), 10), row("due", false, Some("KRW"), 5), row("review", false, None, 0)];
         let risk = Risk::of(&rows);
         assert_eq!((risk.retried, risk.without_card, risk.review, risk.renewals()), (2, 2, 2, 6));
         assert_eq!(risk.sums, [("KRW".to_owned(), 15)].into());

@@ -101,40 +101,48 @@ pub fn not_yet(look: &Look) -> Response {
 
 /// A page without the way to the others: nobody is signed in.
 pub fn alone(look: &Look, title: &str, body: &Markup) -> Markup {
-    document(look, title, &html! {
-        header.top {
-            span.brand { (logo()) "renewd" }
-            div.who { (languages(look)) }
-        }
-        main #main.alone tabindex="-1" { (body) }
-    })
+    document(
+        look,
+        title,
+        &html! {
+            header.top {
+                span.brand { (logo()) "renewd" }
+                div.who { (languages(look)) }
+            }
+            main #main.alone tabindex="-1" { (body) }
+        },
+    )
 }
 
 fn framed(visitor: &Visitor, tab: Option<Tab>, title: &str, body: &Markup) -> Markup {
     let (look, words, caller) = (&visitor.look, visitor.words(), &visitor.session.caller);
     let role = if visitor.is_operator() { words.role_operator } else { words.role_viewer };
-    document(look, title, &html! {
-        header.top {
-            a.brand href="/" { (logo()) "renewd" }
-            nav.tabs aria-label=(words.navigation) {
-                @for each in Tab::ALL {
-                    a href=(each.path()) aria-current=[(tab == Some(each)).then_some("page")] { (each.name(look)) }
+    document(
+        look,
+        title,
+        &html! {
+            header.top {
+                a.brand href="/" { (logo()) "renewd" }
+                nav.tabs aria-label=(words.navigation) {
+                    @for each in Tab::ALL {
+                        a href=(each.path()) aria-current=[(tab == Some(each)).then_some("page")] { (each.name(look)) }
+                    }
+                }
+                div.who {
+                    (languages(look))
+                    span.name { (caller.name) " " span.role { (role) } }
+                    form method="post" action="/logout" {
+                        (parts::form_key(visitor))
+                        button.quiet type="submit" { (words.sign_out) }
+                    }
                 }
             }
-            div.who {
-                (languages(look))
-                span.name { (caller.name) " " span.role { (role) } }
-                form method="post" action="/logout" {
-                    (parts::form_key(visitor))
-                    button.quiet type="submit" { (words.sign_out) }
-                }
+            main #main tabindex="-1" { (body) }
+            footer.foot {
+                p { (words.zone) ": " (visitor.site.zone.name()) " · " (visitor.moment(visitor.now)) }
             }
-        }
-        main #main tabindex="-1" { (body) }
-        footer.foot {
-            p { (words.zone) ": " (visitor.site.zone.name()) " · " (visitor.moment(visitor.now)) }
-        }
-    })
+        },
+    )
 }
 
 fn logo() -> Markup {

@@ -98,10 +98,7 @@ pub fn buttons(visitor: &Visitor, go: &str, back: &str) -> Markup {
 ///
 /// # Errors
 /// What whoever asked is told.
-pub async fn outcome<T>(
-    visitor: &Visitor,
-    begun: JoinHandle<Result<T, ByHandError>>,
-) -> Result<Option<T>, Problem> {
+pub async fn outcome<T>(visitor: &Visitor, begun: JoinHandle<Result<T, ByHandError>>) -> Result<Option<T>, Problem> {
     match visitor.wait_for(begun).await {
         Patience::Over => Ok(None),
         Patience::Ended(Ok(Ok(done))) => Ok(Some(done)),
@@ -124,7 +121,8 @@ fn told(error: ByHandError) -> Problem {
 
 /// Why a run could not do its work.
 pub fn of_run(error: RunError) -> Problem {
-    const SETTLED: &str = "what was charged and not recorded yet is looked up by the next run; nothing is charged twice";
+    const SETTLED: &str =
+        "what was charged and not recorded yet is looked up by the next run; nothing is charged twice";
     match error {
         RunError::Store(error) => Problem::from(error).money(SETTLED),
         error @ RunError::ClockSkew { .. } => Problem::conflict(error.to_string())

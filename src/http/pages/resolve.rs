@@ -180,12 +180,7 @@ fn sure(visitor: &Visitor, case: &Case, filled: &Filled<'_>) -> Page {
 }
 
 fn fields<'f>(filled: &Filled<'f>) -> [(&'static str, &'f str); 4] {
-    [
-        ("answer", filled.answer),
-        ("evidence", filled.evidence),
-        ("against", filled.against),
-        ("reason", filled.reason),
-    ]
+    [("answer", filled.answer), ("evidence", filled.evidence), ("against", filled.against), ("reason", filled.reason)]
 }
 
 fn action(case: &Case) -> String {

@@ -47,8 +47,9 @@ async fn charge(sent: &Sent, id: &str) -> Result<Response, Problem> {
 /// Back to the subscription, which tells what came of it.
 pub fn told(case: &Case, retried: Option<&Retried>) -> Result<Response, Problem> {
     if let Some(problem) = retried.and_then(|retried| retried.run.problem.clone()) {
-        return Err(Problem::conflict(problem)
-            .money("if it was charged, that is recorded or looked up; if not, it is still due: nobody is charged twice"));
+        return Err(Problem::conflict(problem).money(
+            "if it was charged, that is recorded or looked up; if not, it is still due: nobody is charged twice",
+        ));
     }
     let done = if retried.is_some() { "retry" } else { "under_way" };
     let to = format!("/subscriptions/{}?done={done}", encoded(&case.renewal.subscription_id));

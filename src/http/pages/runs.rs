@@ -218,5 +218,9 @@ fn collected(run: &RunRow) -> Markup {
     let amounts = run.figures.get("amounts").and_then(Value::as_object);
     let sums = amounts.into_iter().flatten();
     let sums: Vec<String> = sums.filter_map(|(currency, minor)| Some(sum(currency, minor.as_i64()?))).collect();
-    if sums.is_empty() { parts::none() } else { html! { (sums.join(" · ")) } }
+    if sums.is_empty() {
+        parts::none()
+    } else {
+        html! { (sums.join(" · ")) }
+    }
 }

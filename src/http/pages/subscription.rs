@@ -5,7 +5,7 @@ use super::parts::{self, Tone};
 use super::shown::{count, fill, maybe_sum};
 use super::timeline;
 use super::visitor::Visitor;
-use super::words::of;
+use super::words::{of, said};
 use crate::domain::outlook::Outlook;
 use crate::engine::explain::explain;
 use crate::http::Problem;
@@ -116,7 +116,7 @@ fn outlook(visitor: &Visitor, next: &Outlook) -> Markup {
         section.card.outlook.(if next.will_be_charged { "good" } else { "calm" }) {
             h2 { (words.next_period) }
             p.lead { (will) }
-            @for why in &next.why { p.muted.said { (visitor.said(why)) } }
+            @for why in &next.why { p.muted.said { (visitor.said(said::plain(why))) } }
         }
     }
 }

@@ -153,7 +153,8 @@ fn given_back(visitor: &Visitor, row: &RefundRow) -> Vec<Happened> {
         what: fill(words.happened_refund, &[&sum(&row.currency, row.amount)]),
         how: vec![html! { span.id { (row.payment_id) } }],
     };
-    let parts = [row.note.as_deref().map(|note| visitor.said(note)), Some(ours(fill(words.tries, &[&row.tries.to_string()])))];
+    let parts =
+        [row.note.as_deref().map(|note| visitor.said(note)), Some(ours(fill(words.tries, &[&row.tries.to_string()])))];
     let asked = (row.tries > 0).then(|| Happened {
         at: row.updated_at,
         rank: 4,

@@ -164,7 +164,8 @@ fn tiles(visitor: &Visitor, today: &Today, all: &[Days]) -> Markup {
     let collected = all.iter().map(|days| (days.currency.clone(), days.last().collected.minor));
     let collected: BTreeMap<String, i64> = collected.filter(|(_, minor)| *minor > 0).collect();
     let counts = all.iter().map(Days::last);
-    let (paid, refused) = counts.fold((0, 0), |(paid, refused), day| (paid + day.collected.count, refused + day.refused.count));
+    let (paid, refused) =
+        counts.fold((0, 0), |(paid, refused), day| (paid + day.collected.count, refused + day.refused.count));
     let risk = Risk::of(&today.at_risk);
     let due: BTreeMap<String, i64> = today.due.iter().map(|sum| (sum.currency.clone(), sum.minor)).collect();
     let due_count: i64 = today.due.iter().map(|sum| sum.renewals).sum();
@@ -207,8 +208,11 @@ fn risk_words(visitor: &Visitor, risk: &Risk) -> Markup {
         (risk.unknown, &words.are_unknown),
         (risk.review, &words.are_in_review),
     ];
-    let told: Vec<String> =
-        parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, plural)| parts::so_many(plural, number)).collect();
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, plural)| parts::so_many(plural, number))
+        .collect();
     html! { @if told.is_empty() { (words.nothing_at_risk) } @else { (told.join(" · ")) } }
 }
 

@@ -1,8 +1,8 @@
 //! Who looks at a page, and how they see it.
 
 use super::frame::{self, Page};
-use super::parts;
 use super::language::{self, Language};
+use super::parts;
 use super::session::{self, Session};
 use super::shown::encoded;
 use super::words::{Words, said};

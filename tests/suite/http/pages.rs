@@ -13,7 +13,9 @@ const POOR: &str = "bk-a-insufficient-once";
 fn form(fields: &[(&str, &str)]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let encoded = |text: &str| -> String {
-        text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        text.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
     };
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     pairs.join("&")
@@ -159,7 +161,9 @@ fn a_retry_that_is_sent_twice_or_after_something_changed_charges_once() {
         let path = retry_path(&stage);
         let page = get(&served, &path, &cookie);
         let (key, seen) = (hidden(&page, "form_key"), hidden(&page, "seen"));
-        let with = |seen: &str, reason: &str| post(&served, &path, &cookie, &[("form_key", &key), ("seen", seen), ("reason", reason)]);
+        let with = |seen: &str, reason: &str| {
+            post(&served, &path, &cookie, &[("form_key", &key), ("seen", seen), ("reason", reason)])
+        };
         let unsaid = with(&seen, "  ");
         assert!(unsaid.status == 200 && unsaid.text.contains("Say why"), "{}", unsaid.text);
         let changed = with("due ₩1 0", "why");
@@ -200,6 +204,32 @@ fn a_session_ends_after_twelve_hours_with_its_token_and_by_signing_out() {
         let served = stage.serve_at("2026-01-30T22:00:30+09:00").up();
         assert_eq!(get(&served, "/", &cookie).status, 303, "nor twelve hours");
         served.stop();
+    }
+}
+
+#[test]
+fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it() {
+    for on in On::BOTH {
+        let mut stage = Stage::on(on, &[]);
+        let operator = stage.token("haneul", "operator");
+        let served = stage.serve().up();
+        let cookie = sign_in(&served, &operator);
+        // Until the daemon's own first runs are over.
+        wait_until("the first runs", || get(&served, "/runs", &cookie).text.contains("Completed"));
+        stage.subscribe(&[("a", "bk-a-slow-approval")]);
+        let page = get(&served, "/run", &cookie);
+        assert!(page.text.contains("₩55,000"), "{}", page.text);
+        let (key, seen) = (hidden(&page, "form_key"), hidden(&page, "seen"));
+        let fields = [("form_key", key.as_str()), ("seen", seen.as_str())];
+        let gone = posted(&served, "/run", &cookie, &fields).timeout(std::time::Duration::from_millis(700));
+        assert!(served.try_send(gone).is_err_and(|err| err.is_timeout()), "it takes three seconds");
+        let second = post(&served, "/run", &cookie, &[("form_key", &key), ("seen", "")]);
+        assert_eq!(second.status, 409, "one run at a time: {}", second.text);
+        served.stop();
+        assert_eq!(shown(&stage, "sub_a")["renewals"][0]["state"], "paid", "{on:?}");
+        assert_eq!(stage.simulator.charged().len(), 1);
+        let run = stage.place.run(&["--output", "json", "status"]).ok().json()["runs"][0].clone();
+        assert_eq!((&run["trigger"], &run["actor"]), (&"page".into(), &"haneul".into()), "{run:#}");
     }
 }
 

@@ -64,7 +64,11 @@ impl Browser {
         let mut port = None;
         wait_until("ChromeDriver's port", || {
             let said = driver.told();
-            port = said.split("successfully on port ").nth(1).and_then(|rest| rest.split_once('.')).map(|(port, _)| port.to_owned());
+            port = said
+                .split("successfully on port ")
+                .nth(1)
+                .and_then(|rest| rest.split_once('.'))
+                .map(|(port, _)| port.to_owned());
             port.is_some()
         });
         renewd::app::install_tls();
@@ -83,7 +87,8 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         } } });
         let base = format!("http://127.0.0.1:{}/session", port.unwrap());
-        let made = post(&client, &base, &wanted).unwrap_or_else(|why| panic!("Chromium does not start: {why}; {PACKAGES}"));
+        let made =
+            post(&client, &base, &wanted).unwrap_or_else(|why| panic!("Chromium does not start: {why}; {PACKAGES}"));
         let session = format!("{base}/{}", made["sessionId"].as_str().unwrap());
         let browser = Self { session, client, _driver: driver, _profile: profile, _turn: turn };
         browser.size(DESK);
@@ -91,7 +96,8 @@ impl Browser {
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        post(&self.client, &format!("{}{path}", self.session), body).unwrap_or_else(|why| panic!("{path} {body}: {why}"))
+        post(&self.client, &format!("{}{path}", self.session), body)
+            .unwrap_or_else(|why| panic!("{path} {body}: {why}"))
     }
 
     /// A command of Chromium's own protocol.

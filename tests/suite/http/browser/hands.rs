@@ -97,7 +97,11 @@ fn an_operator_answers_a_review_and_sees_what_the_gateway_has_against_it() {
     browser.click("main form button.primary");
     browser.wait_for_text("It was not done");
     scene.picture("resolve-refused");
-    assert_eq!(shown(&scene, "sub_a")["renewals"][0]["state"], "review", "what the gateway contradicts changes nothing");
+    assert_eq!(
+        shown(&scene, "sub_a")["renewals"][0]["state"],
+        "review",
+        "what the gateway contradicts changes nothing"
+    );
     assert_eq!(scene.stage.simulator.charged().len(), 1, "and charges nothing");
     // Refused with 409, which the console repeats.
     browser.complaints();

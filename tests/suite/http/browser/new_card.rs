@@ -44,12 +44,16 @@ fn a_customers_new_card_is_taken_on_the_page_and_charged() {
     browser.wait_for_text("Your new card is saved.");
     picture(&browser, "pay-done");
     let asked = browser.script("return window.asked");
-    assert_eq!((&asked["customer"]["customerId"], &asked["channelKey"]), (&"user_a".into(), &"channel-key-new-cards".into()));
+    assert_eq!(
+        (&asked["customer"]["customerId"], &asked["channelKey"]),
+        (&"user_a".into(), &"channel-key-new-cards".into())
+    );
     wait_until("the charge", || state(&stage, "sub_a") == "paid");
     assert_eq!(stage.simulator.charged().len(), 1);
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let is_known = |url: &String| [&served.url, &sdk].iter().any(|known| url.starts_with(known.as_str()));
-    let foreign: Vec<String> = browser.requested().into_iter().filter(|url| !is_known(url) && !url.starts_with("data:")).collect();
+    let foreign: Vec<String> =
+        browser.requested().into_iter().filter(|url| !is_known(url) && !url.starts_with("data:")).collect();
     assert_eq!(foreign, Vec::<String>::new());
     served.stop();
 }

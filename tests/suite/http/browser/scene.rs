@@ -100,9 +100,8 @@ fn plans() -> String {
 }
 
 /// How cards end, so that a month has a bit of everything.
-const CARDS: [&str; 11] = [
-    "", "-kcp", "", "-kcp-limit", "", "-insufficient", "-nice", "", "-kcp-lost", "", "-insufficient-once",
-];
+const CARDS: [&str; 11] =
+    ["", "-kcp", "", "-kcp-limit", "", "-insufficient", "-nice", "", "-kcp-lost", "", "-insufficient-once"];
 
 /// Four weeks of renewals, run each morning until the day before [`crate::cli::NOW`]; the last ones are left to the daemon.
 pub fn month(place: &Place) {
