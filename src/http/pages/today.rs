@@ -81,7 +81,7 @@ fn body(visitor: &Visitor, today: &Today, turned: bool) -> Markup {
             h1 { (words.tab_today) " " span.muted { (visitor.look.language.day(visitor.today())) } }
             @if visitor.is_operator() { (buttons(visitor, today)) }
         }
-        @if turned { (told(visitor, today)) }
+        @if turned && today.paused.is_none() { (told(visitor)) }
         // What changes while somebody looks is asked for again; without scripts it is as it was when the page was made.
         div #now hx-get="/" hx-trigger="every 30s" hx-select="#now" hx-swap="outerHTML" {
             (banners(visitor, today))
@@ -115,10 +115,9 @@ fn body(visitor: &Visitor, today: &Today, turned: bool) -> Markup {
     }
 }
 
-/// How the switch stands, whatever the address says.
-fn told(visitor: &Visitor, today: &Today) -> Markup {
-    let (tone, word) = if today.paused.is_some() { (Tone::Warn, "paused") } else { (Tone::Good, "resumed") };
-    parts::banner(tone, "", &html! { (of(visitor.words().terms().dones, word)) })
+/// The switch was turned on again; that it is off, the page says anyway.
+fn told(visitor: &Visitor) -> Markup {
+    parts::banner(Tone::Good, "", &html! { (visitor.words().charging_resumed) })
 }
 
 fn buttons(visitor: &Visitor, today: &Today) -> Markup {
@@ -171,7 +170,7 @@ fn tiles(visitor: &Visitor, today: &Today, all: &[Days]) -> Markup {
     let due_count: i64 = today.due.iter().map(|sum| sum.renewals).sum();
     html! {
         div.tiles {
-            (tile(visitor, words.collected_today, Tone::Good, &collected, &html! {
+            (tile(visitor, words.collected_today, if paid > 0 { Tone::Good } else { Tone::Calm }, &collected, &html! {
                 (parts::so_many(&words.charges_paid, paid)) " · " (parts::so_many(&words.charges_refused, refused))
             }))
             (tile(visitor, words.at_risk, if risk.renewals() > 0 { Tone::Warn } else { Tone::Calm }, &risk.sums, &html! {

@@ -2,7 +2,10 @@
 
 use super::served::{Answer, On, Served, Stage};
 use crate::cli::NOW;
+use crate::cli::database::block_on;
+use crate::cli::place::Place;
 use crate::cli::running::wait_until;
+use crate::support::postgres::PrivateServer;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -231,6 +234,45 @@ fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it()
         let run = stage.place.run(&["--output", "json", "status"]).ok().json()["runs"][0].clone();
         assert_eq!((&run["trigger"], &run["actor"]), (&"page".into(), &"haneul".into()), "{run:#}");
     }
+}
+
+#[test]
+fn while_the_database_is_away_the_page_says_so_and_when_it_is_back_it_works() {
+    let mut server = block_on(PrivateServer::start());
+    let url = block_on(server.database("pages", "template1"));
+    let mut stage = Stage::of(Place::empty().with("DATABASE_URL", &url), &[]);
+    let operator = stage.token("haneul", "operator");
+    let served = stage.serve().up();
+    let cookie = sign_in(&served, &operator);
+    block_on(server.stop_at_once());
+    let away = get(&served, "/", &cookie);
+    assert_eq!(away.status, 503, "{away:#?}");
+    assert!(away.text.contains("Not just now") && away.text.contains("<html"), "{}", away.text);
+    served.stop();
+    let served = stage.serve();
+    let waits = get(&served, "/", &cookie);
+    assert!(waits.status == 503 && waits.text.contains("waits for its database"), "{waits:#?}");
+    block_on(server.start_again());
+    let served = served.up();
+    assert_eq!(get(&served, "/", &cookie).status, 200, "the session holds");
+    served.stop();
+}
+
+#[test]
+fn style_and_script_are_kept_by_the_browser_under_the_name_of_their_content() {
+    let served = Stage::on(On::Sqlite, &[]).serve().up();
+    let page = served.get("/login").text;
+    for (name, kind) in [("page.css", "text/css"), ("htmx.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
+        let path = page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(name)).unwrap();
+        let asset = served.get(path);
+        assert!(asset.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        assert!(asset.headers["cache-control"].to_str().unwrap().contains("immutable"), "{path}");
+        let old = served.get(&format!("/assets/0000000000000000/{name}"));
+        assert!(!old.headers["cache-control"].to_str().unwrap().contains("immutable"), "an old page's is asked about");
+        let known = served.request(Method::GET, path).header("if-none-match", asset.headers["etag"].clone());
+        assert_eq!(served.send(known).status, 304);
+    }
+    served.stop();
 }
 
 #[test]

@@ -40,7 +40,11 @@ pub struct Stage {
 impl Stage {
     /// Subscribers are named `sub_…` and told by their name and billing key.
     pub fn on(on: On, subscribers: &[(&str, &str)]) -> Self {
-        let mut place = on.place();
+        Self::of(on.place(), subscribers)
+    }
+
+    /// The same with a database of the test's own.
+    pub fn of(mut place: Place, subscribers: &[(&str, &str)]) -> Self {
         place.run(&["migrate"]).ok();
         let simulator = Simulator::start(&place, &[]);
         simulator.tell(&mut place);

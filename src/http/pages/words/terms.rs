@@ -194,7 +194,5 @@ terms! {
         "not_sent": "Nothing was charged. Why is below." | "결제되지 않았습니다. 사유는 아래에 있습니다.";
         "resolved": "Your answer is recorded." | "처리 내용이 기록되었습니다.";
         "under_way": "It is under way, and goes on without this page. Look again in a moment." | "진행 중이며 이 화면을 닫아도 계속됩니다. 잠시 후 다시 확인해 주세요.";
-        "paused": "Charging is paused. What is under way is settled, and nothing new starts." | "결제를 일시 중지했습니다. 진행 중인 결제만 마무리하고 새로 시작하지 않습니다.";
-        "resumed": "Charging goes on with the next run." | "다음 실행부터 결제를 재개합니다.";
     }
 }

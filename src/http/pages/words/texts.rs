@@ -278,6 +278,7 @@ texts! {
         resume: "Resume" | "결제 재개";
         resume_confirm: "Resume charging?" | "결제를 재개할까요?";
         resume_what: "The next run charges what is due. Due now: {0}." | "다음 실행부터 결제합니다. 지금 결제 대상: {0}.";
+        charging_resumed: "Charging goes on with the next run." | "다음 실행부터 결제를 재개합니다.";
         resume_go: "Resume charging" | "결제 재개";
         cancel: "Cancel" | "취소";
         resolve_confirm: "What became of it?" | "어떻게 처리할까요?";
