@@ -5,6 +5,7 @@
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/` and the pages under it | people of operations, in a browser |
 //! | `/pay/…` | customers, by a signed link |
+//! | `/webhooks/portone` | PortOne, signed |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -18,12 +19,14 @@ mod pages;
 pub mod pay;
 mod problem;
 mod under_way;
+pub mod webhooks;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
 pub use under_way::UnderWay;
+pub use webhooks::Webhooks;
 
 use crate::clock::Clock;
 use crate::config::Server;
@@ -32,7 +35,7 @@ use crate::engine::Engine;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify};
 
@@ -48,6 +51,8 @@ pub struct Site {
     pub charge_soon: Arc<Notify>,
     /// `None`: customers give their cards elsewhere.
     pub pay: Option<PayPage>,
+    /// `None`: PortOne tells nothing, and nothing depends on it.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// What is there from the first moment on.
@@ -93,6 +98,7 @@ pub fn router(door: &Arc<Door>) -> Router {
         .route("/readyz", get(health::ready))
         .merge(pages::router())
         .merge(pay::routes())
+        .route("/webhooks/portone", post(webhooks::receive))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));

@@ -52,7 +52,7 @@ impl Engine {
     ) -> Result<Resolved, ByHandError> {
         let case = case(&*self.store, &command.id).await?;
         let facts = self.review_facts(&case, command.against.is_some()).await?;
-        let (doing, charges) = match self.decided(command, &facts)? {
+        let (doing, charges) = match self.resolution(command.answer, &facts)? {
             Resolution::Paid(settlement) => (Doing::Settle(case.mark(), settlement), false),
             Resolution::Ends(change) => (Doing::Move(case.mark(), moved(change, None)), false),
             Resolution::Retry => {
@@ -77,10 +77,10 @@ impl Engine {
         Ok(Resolved { renewal: self.again(&case).await?.renewal, shown, retried: None })
     }
 
-    fn decided(&self, command: &ResolveCommand, facts: &ReviewFacts) -> Result<Resolution, Refusal> {
+    fn resolution(&self, answer: Answer, facts: &ReviewFacts) -> Result<Resolution, Refusal> {
         let new_id = || self.new_id();
         let at = Settling { policy: &self.policy, now: facts.now, new_id: &new_id, canceled: false };
-        resolve::decide(command.answer, facts, &at)
+        resolve::decide(answer, facts, &at)
     }
 
     async fn review_facts(&self, case: &Case, against: bool) -> Result<ReviewFacts, ByHandError> {

@@ -5,3 +5,4 @@ mod health;
 mod pages;
 pub mod pay;
 pub mod served;
+mod webhooks;
