@@ -32,10 +32,10 @@ use crate::clock::Clock;
 use crate::config::Server;
 use crate::domain::date::Zone;
 use crate::engine::Engine;
-use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify};
 
@@ -102,5 +102,6 @@ pub fn router(door: &Arc<Door>) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));
-    limits::around(routes, &door.settings)
+    // Outside of the limits: what they refuse is told to people, too.
+    limits::around(routes, &door.settings).layer(middleware::from_fn(pages::as_pages))
 }

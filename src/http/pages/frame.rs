@@ -5,6 +5,7 @@ use super::language::{self, Language};
 use super::parts;
 use super::visitor::{Look, Visitor};
 use crate::http::Problem;
+use crate::http::problem::Told;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -61,29 +62,42 @@ pub fn whole(visitor: &Visitor, page: Page) -> Response {
 
 /// What went wrong, for somebody who is signed in.
 pub fn problem(visitor: &Visitor, problem: &Problem) -> Response {
-    let words = visitor.words();
-    let told = problem.told();
-    let title = match told.status {
+    let (told, look) = (problem.told(), &visitor.look);
+    let title = problem_title(look, told.status);
+    let page = framed(visitor, None, title, &problem_body(look, &told)).into_string();
+    (told.status, Html(page)).into_response()
+}
+
+/// The same for anybody.
+pub fn problem_alone(look: &Look, told: &Told<'_>) -> String {
+    alone(look, problem_title(look, told.status), &problem_body(look, told)).into_string()
+}
+
+fn problem_title(look: &Look, status: StatusCode) -> &'static str {
+    let words = look.words;
+    match status {
         StatusCode::NOT_FOUND => words.problem_not_found,
         StatusCode::FORBIDDEN => words.problem_forbidden,
-        StatusCode::SERVICE_UNAVAILABLE => words.problem_unavailable,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => words.problem_unavailable,
         StatusCode::CONFLICT => words.problem_conflict,
         status if status.is_client_error() => words.problem_bad_request,
         _ => words.problem_internal,
-    };
-    let body = html! {
+    }
+}
+
+fn problem_body(look: &Look, told: &Told<'_>) -> Markup {
+    let words = look.words;
+    html! {
         section.card.problem {
-            h1 { (title) }
-            p.lead.said { (visitor.said(told.detail)) }
-            @if let Some(money) = told.money { dl.meaning { dt { (words.money) } dd.said { (visitor.said(money)) } } }
+            h1 { (problem_title(look, told.status)) }
+            p.lead.said { (look.said(told.detail)) }
+            @if let Some(money) = told.money { dl.meaning { dt { (words.money) } dd.said { (look.said(money)) } } }
             @if !told.hints.is_empty() {
-                ul { @for hint in told.hints { li.said { (visitor.said(hint)) } } }
+                ul { @for hint in told.hints { li.said { (look.said(hint)) } } }
             }
             p.actions { a.button href="/" { (words.back_to_today) } }
         }
-    };
-    let page = framed(visitor, None, title, &body).into_string();
-    (told.status, Html(page)).into_response()
+    }
 }
 
 /// Before there is a database.

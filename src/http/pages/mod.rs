@@ -15,6 +15,7 @@ mod language;
 mod login;
 mod parts;
 mod plan;
+mod problems;
 mod resolve;
 mod retry;
 mod review;
@@ -29,6 +30,8 @@ mod timeline;
 mod today;
 mod visitor;
 mod words;
+
+pub(super) use problems::as_pages;
 
 use super::Door;
 use axum::Router;

@@ -64,7 +64,8 @@ fn one(visitor: &Visitor, row: &RenewalRow) -> Markup {
                 p {
                     @match &row.review_reason {
                         Some(why) => (visitor.said(why)),
-                        None => (parts::state(words, &row.state)),
+                        // Nothing but that brings a renewal here that is not under review.
+                        None => (words.period_not_moved),
                     }
                 }
                 p.muted { (words.since) " " (visitor.moment(row.updated_at)) }

@@ -87,6 +87,9 @@ fn nobody_sees_a_page_without_a_session_and_every_page_holds_its_policy() {
             }
         }
         assert_eq!(post(&served, "/login", "", &[("token", "rnw_wrong")]).status, 401);
+        // A part of a page that is asked for again must not show the sign-in within it.
+        let part = served.send(served.request(Method::GET, "/").header("hx-request", "true"));
+        assert_eq!((part.status.as_u16(), &part.headers["hx-redirect"]), (401, &"/login".parse().unwrap()));
         let cookie = sign_in(&served, &operator);
         for path in SCREENS {
             let page = get(&served, path, &cookie);
@@ -272,6 +275,26 @@ fn style_and_script_are_kept_by_the_browser_under_the_name_of_their_content() {
         let known = served.request(Method::GET, path).header("if-none-match", asset.headers["etag"].clone());
         assert_eq!(served.send(known).status, 304);
     }
+    served.stop();
+}
+
+#[test]
+fn a_person_is_told_a_problem_as_a_page_and_a_program_as_json() {
+    let served = Stage::on(On::Sqlite, &[]).serve().up();
+    let asked = |accepted: &str, method: Method, path: &str| {
+        served.send(served.request(method, path).header("accept", accepted).header("accept-language", "ko"))
+    };
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = asked(browser, Method::GET, "/nowhere");
+    assert_eq!(page.status, 404);
+    assert!(page.text.contains("이 주소에는 아무것도 없습니다") && page.text.contains("lang=\"ko\""), "{}", page.text);
+    assert!(page.headers["content-security-policy"].to_str().unwrap().contains("script-src 'self'"), "{page:#?}");
+    let page = asked(browser, Method::DELETE, "/login");
+    assert_eq!(
+        (page.status.as_u16(), &page.headers["content-type"]),
+        (405, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    asked("*/*", Method::GET, "/nowhere").is_problem(404, &["nothing under this path"]);
     served.stop();
 }
 

@@ -229,6 +229,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "if it was charged, that is recorded or looked up; if not, it is still due: nobody is charged twice",
         "결제되었다면 기록 또는 조회되고, 아니라면 결제 예정으로 남습니다. 두 번 결제되지 않습니다",
     ),
+    ("there is nothing under this path", "이 주소에는 아무것도 없습니다"),
+    ("this path does not take this method", "이 주소에서 지원하지 않는 요청입니다"),
+    ("it took too long", "응답이 너무 오래 걸렸습니다"),
+    ("too many requests at once: come back in a few seconds", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요"),
     ("the database cannot be asked now", "지금은 데이터베이스에 연결할 수 없습니다"),
     (
         "it could not be done; the log says why, under {}",

@@ -72,6 +72,7 @@ terms! {
         "retry": "Retry by hand" | "수동 재결제";
         "resolve": "Resolved by hand" | "수동 처리";
         "refund": "Refund by hand" | "수동 환불";
+        "webhook": "PortOne's message" | "포트원 웹훅";
         "demo": "Demo" | "데모";
         "reconcile (cli)": "Reconciliation by hand" | "수동 대사";
         "reconcile (schedule)": "Reconciliation" | "정기 대사";
@@ -102,6 +103,8 @@ terms! {
         "subscription.past_due": "Told: past due" | "알림: 연체";
         "subscription.downgraded": "Told: downgraded" | "알림: 등급 하향";
         "billing_key.missing": "Told: no card" | "알림: 결제 수단 없음";
+        "payment.disputed": "Told: disputed" | "알림: 이의 제기";
+        "payment.dispute_resolved": "Told: dispute over" | "알림: 이의 제기 종료";
         "payment.refunded": "Told: refunded" | "알림: 환불";
         "run.completed": "Told: run completed" | "알림: 실행 완료";
         "run.failed": "Told: run failed" | "알림: 실행 실패";

@@ -248,6 +248,8 @@ texts! {
         unknown_what: "Outcome not known yet" | "결과 확인 중";
         unknown_how: "The gateway is asked again by itself; nobody has to do anything." |
             "결제사에 자동으로 다시 조회합니다. 따로 하실 일은 없습니다.";
+        period_not_moved: "Paid, and its subscription was moved meanwhile: the period was not given. Give it by hand, or give the money back." |
+            "결제되었으나 그사이 구독이 변경되어 기간이 연장되지 않았습니다. 기간을 직접 연장하거나 환불해 주세요.";
         since: "Since" | "발생";
 
         // By hand

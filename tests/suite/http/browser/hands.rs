@@ -48,6 +48,12 @@ fn an_operator_runs_pauses_and_resumes_with_the_sum_before_them() {
     let browser = &scene.browser;
     scene.sign_in(&operator);
     scene.stage.subscribe(&[("a", "billing-key-a"), ("b", "billing-key-b")]);
+    // As it does by itself after a while.
+    scene.go("/");
+    assert!(!browser.text().contains("₩110,000"));
+    scene.stage.place.at(NOW, &["run", "--limit", "0"]).ok();
+    browser.script("htmx.ajax('GET', '/', { target: '#now', select: '#now', swap: 'outerHTML' })");
+    browser.wait_for_text("₩110,000");
     browser.click("a[href='/pause']");
     browser.type_into("#reason", "A price is wrong");
     scene.picture("pause-confirm");

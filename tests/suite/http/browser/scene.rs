@@ -3,9 +3,12 @@
 use super::driver::{Browser, DESK, PHONE};
 use crate::cli::place::Place;
 use crate::http::served::{On, Served, Stage};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+
+/// Contrast, labels, names and headings.
+const SIGHT: &str = include_str!("sight.js");
 
 /// Where pictures go: beside everything else that a build makes.
 fn pictures() -> PathBuf {
@@ -42,7 +45,8 @@ impl Scene {
         self.browser.wait_for_text("Sign out");
     }
 
-    /// Takes the page's picture: on a desk and on a phone, by day and by night. No page is wider than the phone.
+    /// Takes the page's picture: on a desk and on a phone, by day and by night. No page is wider than the phone, and none
+    /// leaves out whoever sees little or nothing of it.
     #[track_caller]
     pub fn picture(&self, name: &str) {
         picture(&self.browser, name);
@@ -67,6 +71,7 @@ pub fn picture(browser: &Browser, name: &str) {
         for scheme in ["light", "dark"] {
             browser.scheme(scheme);
             fs::write(pictures().join(format!("{name}-{on}-{scheme}.png")), browser.picture()).unwrap();
+            assert_eq!(browser.script(SIGHT), Value::Array(Vec::new()), "{name} on a {on}, {scheme}");
         }
         let width = browser.script("return document.documentElement.scrollWidth").as_u64().unwrap();
         assert!(width <= u64::from(size.0), "{name} is {width} px wide on a screen of {}", size.0);
