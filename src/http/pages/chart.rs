@@ -97,3 +97,35 @@ fn as_table(visitor: &Visitor, days: &Days) -> Markup {
     });
     parts::table(words.last_30_days, &heads, rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::Sum;
+    use super::*;
+
+    #[test]
+    fn every_date_has_its_place_and_the_smallest_sum_is_seen() {
+        let day = |collected, refused| Day {
+            collected: Sum { count: 1, minor: collected },
+            refused: Sum { count: 1, minor: refused },
+        };
+        let date = |nth: u64| chrono::NaiveDate::default() + chrono::Days::new(nth);
+        let days = Days {
+            currency: "KRW".to_owned(),
+            days: vec![(date(0), day(300, 100)), (date(1), Day::default()), (date(2), day(0, 1))],
+        };
+        let drawn = drawing(&days, "label", &|_| "a \"date\"".to_owned()).into_string();
+        // All of the height is shared: 300 up, 100 down.
+        for part in [
+            r#"viewBox="0 -4 36 208""#,
+            r#"<rect class="collected" x="2" y="0" width="8" height="150">"#,
+            r#"<rect class="refused" x="2" y="150" width="8" height="50">"#,
+            r#"<rect class="collected" x="14" y="150" width="8" height="0">"#,
+            r#"<rect class="refused" x="26" y="150" width="8" height="2">"#,
+            "a &quot;date&quot;",
+        ] {
+            assert!(drawn.contains(part), "{part} is not in {drawn}");
+        }
+        assert_eq!(drawn.matches("<g>").count(), 3);
+    }
+}

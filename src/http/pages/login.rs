@@ -95,7 +95,9 @@ fn known<'d>(door: &'d Door, shown: &str) -> Option<&'d Token> {
 }
 
 fn with_cookie(headers: &HeaderMap, value: &str, lasts_secs: i64, to: &str) -> Response {
-    let behind_tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+    // The first is what the browser speaks; proxies behind it add theirs.
+    let proto = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    let behind_tls = proto.and_then(|all| all.split(',').next()).is_some_and(|first| first.trim() == "https");
     let secure = if behind_tls { "; Secure" } else { "" };
     let cookie =
         format!("{}={value}; Path=/; Max-Age={lasts_secs}; HttpOnly; SameSite=Strict{secure}", session::COOKIE);

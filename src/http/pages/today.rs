@@ -226,10 +226,10 @@ fn people(visitor: &Visitor, today: &Today) -> Markup {
         section.tile.(if waiting > 0 { Tone::Bad } else { Tone::Calm }.class()) {
             h2 { (words.needs_person) }
             p.figure {
-                @if waiting > 0 { a href="/review" { (number) } } @else { span.none { (words.nothing) } }
+                @if waiting > 0 { a #waiting href="/review" { (number) } } @else { span.none { (words.nothing) } }
             }
             p.muted {
-                @if waiting > 0 { a href="/review" { (words.see_what_to_do) } }
+                @if waiting > 0 { a #what-to-do href="/review" { (words.see_what_to_do) } }
                 @else if unknown > 0 { (parts::so_many(&words.are_unknown, i64::try_from(unknown).unwrap_or(0))) }
                 @else { (words.nobody_waits) }
             }

@@ -40,9 +40,18 @@ fn holes<'s>(pattern: &str, sentence: &'s str) -> Option<Vec<&'s str>> {
 /// `{0}`, `{1}` stand for the holes in their order; what is in them may itself be a sentence.
 fn filled(text: &str, holes: &[&str]) -> String {
     holes.iter().enumerate().fold(text.to_owned(), |text, (at, hole)| {
-        let told = korean(hole).unwrap_or_else(|| (*hole).to_owned());
+        let told = korean(hole).or_else(|| term(hole)).unwrap_or_else(|| (*hole).to_owned());
         text.replace(&format!("{{{at}}}"), &told)
     })
+}
+
+/// A word of the tables, as sentences write it.
+fn term(hole: &str) -> Option<String> {
+    let word = hole.replace(' ', "_");
+    let terms = &super::terms::KO;
+    let tables = [terms.decline_reasons, terms.states, terms.subscriptions, terms.brakes];
+    let mut words = tables.into_iter().flatten();
+    words.find(|(key, _)| *key == word).map(|(_, told)| (*told).to_owned())
 }
 
 const SENTENCES: &[(&str, &str)] = &[
@@ -115,7 +124,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (" (last: {})", " (마지막 사유: {0})"),
     // Why something waits for a person
-    ("PAID at the gateway, but not as ordered: {} differs", "결제사에는 결제되었으나 주문과 다릅니다: {0}"),
+    ("PAID at the gateway, but not as ordered: {} differs", "포트원에는 결제되었으나 주문과 다릅니다: {0}"),
     ("PAID, and not as ordered: {} differs", "결제되었으나 주문과 다름: {0}"),
     ("PAID, as ordered", "주문대로 결제됨"),
     ("no money taken", "결제된 금액 없음"),
@@ -140,7 +149,7 @@ const SENTENCES: &[(&str, &str)] = &[
         "계획 당시 요금제를 읽을 수 없었습니다. 요금제를 수정한 뒤 다시 시도해 주세요",
     ),
     ("not given back after {} days of asking", "{0}일간 요청했으나 환불되지 않았습니다"),
-    ("the gateway does not know the payment (yet)", "결제사에 아직 해당 결제가 없습니다"),
+    ("the gateway does not know the payment (yet)", "포트원에 아직 해당 결제가 없습니다"),
     ("charging stopped before it was sent", "전송 전에 결제가 중단되었습니다"),
     ("its channel stopped before it was sent", "전송 전에 채널이 중단되었습니다"),
     ("closed by hand: nothing was charged by it", "수동으로 종료함: 결제되지 않음"),
@@ -204,17 +213,17 @@ const SENTENCES: &[(&str, &str)] = &[
     ("subscription {} is no longer at the period of renewal {}", "구독이 이미 다른 이용 기간으로 넘어갔습니다"),
     (
         "the gateway says otherwise: {} cannot be answered as {}, it shows {}",
-        "결제사 조회 결과와 다릅니다. 조회 결과: {2}",
+        "포트원 조회 결과와 다릅니다. 조회 결과: {2}",
     ),
     (
         "nothing was changed: the renewal stays under review, and is not charged",
         "바뀐 것이 없습니다. 갱신은 확인 필요 상태로 남으며 결제되지 않습니다",
     ),
-    ("the gateway shows no money that could have been given back", "결제사에 환불할 금액이 없습니다"),
+    ("the gateway shows no money that could have been given back", "포트원에 환불할 금액이 없습니다"),
     ("{} could not be looked up: {}", "{0} 결제를 조회하지 못했습니다: {1}"),
     (
         "no answer counts without a look-up: try again when the gateway answers",
-        "조회 없이는 처리할 수 없습니다. 결제사가 응답하면 다시 시도해 주세요",
+        "조회 없이는 처리할 수 없습니다. 포트원이 응답하면 다시 시도해 주세요",
     ),
     ("give it back: {}", "환불해 주세요: {0}"),
     ("wait until its outcome is known", "결과가 확인될 때까지 기다려 주세요"),
@@ -294,11 +303,11 @@ mod tests {
     fn holes_are_filled_and_what_is_in_them_is_told_too() {
         assert_eq!(
             korean("declined 3 times (last: over limit): the first run from then on tries again").as_deref(),
-            Some("3번 거절되었습니다 (마지막 사유: over limit). 그 이후 첫 실행에서 다시 시도합니다")
+            Some("3번 거절되었습니다 (마지막 사유: 카드 한도 초과). 그 이후 첫 실행에서 다시 시도합니다")
         );
         assert_eq!(
             korean("PAID at the gateway, but not as ordered: amount differs").as_deref(),
-            Some("결제사에는 결제되었으나 주문과 다릅니다: 금액")
+            Some("포트원에는 결제되었으나 주문과 다릅니다: 금액")
         );
         assert_eq!(korean("something new"), None);
         assert_eq!(korean(""), None);

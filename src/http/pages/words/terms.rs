@@ -180,7 +180,7 @@ terms! {
         "sum": "Too large a sum" | "결제 금액 한도";
         "growth": "Far more than usual" | "평소보다 급증";
         "declines": "Too many declines" | "거절 급증";
-        "comparison": "Not compared with the gateway" | "결제사 대조 실패";
+        "comparison": "Not compared with the gateway" | "포트원 대조 실패";
     }
     /// What a person says became of a renewal under review.
     answers {

@@ -74,7 +74,7 @@ texts! {
         evidence_is_empty: "Say what you saw: it is recorded with your name." | "확인한 근거를 입력해 주세요. 이름과 함께 기록됩니다.";
         answer_is_missing: "Choose what became of it." | "처리 결과를 선택해 주세요.";
         against_is_short: "Against the gateway, say more: who said it, when, and where it can be seen." |
-            "결제사 조회 결과와 다르게 처리하려면 누가 언제 확인했고 어디서 볼 수 있는지 더 자세히 적어 주세요.";
+            "포트원 조회 결과와 다르게 처리하려면 누가 언제 확인했고 어디서 볼 수 있는지 더 자세히 적어 주세요.";
         plan_changed: "What is due changed while you looked. Check the sum again." |
             "화면을 보는 동안 결제 대상이 바뀌었습니다. 금액을 다시 확인해 주세요.";
         sum_changed: "The renewal changed while you looked. Check it again." |
@@ -221,7 +221,7 @@ texts! {
         looked_up_at: "looked up {0}" | "{0} 조회";
         access_until_at: "access until {0}" | "{0}까지 이용 가능";
         with_evidence: "evidence: {0}" | "근거: {0}";
-        against_the_gateway: "against the gateway: {0}" | "결제사 조회와 다름: {0}";
+        against_the_gateway: "against the gateway: {0}" | "포트원 조회와 다름: {0}";
         by_whom: "{0}, by {1}" | "{0} · {1}";
 
         // The plan
@@ -247,7 +247,7 @@ texts! {
         review_nobody: "Nothing waits for a person." | "확인이 필요한 건이 없습니다.";
         unknown_what: "Outcome not known yet" | "결과 확인 중";
         unknown_how: "The gateway is asked again by itself; nobody has to do anything." |
-            "결제사에 자동으로 다시 조회합니다. 따로 하실 일은 없습니다.";
+            "포트원에 자동으로 다시 조회합니다. 따로 하실 일은 없습니다.";
         period_not_moved: "Paid, and its subscription was moved meanwhile: the period was not given. Give it by hand, or give the money back." |
             "결제되었으나 그사이 구독이 변경되어 기간이 연장되지 않았습니다. 기간을 직접 연장하거나 환불해 주세요.";
         since: "Since" | "발생";
@@ -285,7 +285,7 @@ texts! {
         cancel: "Cancel" | "취소";
         resolve_confirm: "What became of it?" | "어떻게 처리할까요?";
         resolve_what: "The gateway is asked first, always. An answer that it contradicts is refused, and nothing is changed." |
-            "항상 결제사에 먼저 조회합니다. 조회 결과와 다른 답은 거부되며 아무것도 바뀌지 않습니다.";
+            "항상 포트원에 먼저 조회합니다. 조회 결과와 다른 답은 거부되며 아무것도 바뀌지 않습니다.";
         answer: "Your answer" | "처리 결과";
         answer_paid_how: "The money is there, as ordered. The customer gets the period." | "주문대로 입금되었습니다. 이용 기간이 연장됩니다.";
         answer_not_charged_how: "It ends without money." | "결제 없이 종료됩니다.";
@@ -294,9 +294,9 @@ texts! {
         evidence: "Evidence" | "근거";
         evidence_how: "What you saw that makes you sure: a receipt, a line of PortOne's console, the customer's statement." |
             "확인한 자료를 적어 주세요. 예: 영수증, 포트원 콘솔 내역, 고객의 카드 명세서.";
-        against: "Against the gateway (only where it is wrong)" | "결제사 조회와 다르게 처리 (조회 결과가 틀린 경우에만)";
+        against: "Against the gateway (only where it is wrong)" | "포트원 조회와 다르게 처리 (조회 결과가 틀린 경우에만)";
         against_how: "What you know and the gateway does not. It never charges, and never gives a period." |
-            "결제사가 모르는 사실을 적어 주세요. 결제나 기간 연장은 이루어지지 않습니다.";
+            "포트원이 모르는 사실을 적어 주세요. 결제나 기간 연장은 이루어지지 않습니다.";
         check: "Check" | "확인";
         resolve_sure: "Is this right?" | "이대로 처리할까요?";
         record: "Record the answer" | "이대로 처리";
