@@ -473,6 +473,9 @@ pub trait Store: inbox::Inbox + Send + Sync {
     /// Renewals in `review` or `unknown`, the oldest first.
     async fn needs_person(&self, rows_max: u32) -> Result<Vec<read::RenewalRow>, StoreError>;
 
+    /// The customer's subscriptions, those whose period ends last first.
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Result<Vec<read::AccessRow>, StoreError>;
+
     /// Everything about one subscription, renewal id or payment id, or `None`.
     async fn timeline(&self, id: &str) -> Result<Option<read::Timeline>, StoreError>;
 }

@@ -24,8 +24,8 @@ use renewd::store::act::Act;
 use renewd::store::inbox::{Inbox, KeysHeard};
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{
-    ActionRow, AtRisk, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking, Timeline,
-    UnseenCode,
+    AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking,
+    Timeline, UnseenCode,
 };
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
@@ -395,6 +395,10 @@ impl Store for Storage {
 
     async fn needs_person(&self, rows_max: u32) -> Stored<Vec<RenewalRow>> {
         self.inner.needs_person(rows_max).await
+    }
+
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Stored<Vec<AccessRow>> {
+        self.inner.subscriptions_of(customer, rows_max).await
     }
 
     async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {

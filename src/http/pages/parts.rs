@@ -65,6 +65,16 @@ pub fn state(words: &Words, state: &str) -> Markup {
     badge(tone, of(words.terms().states, state))
 }
 
+/// Where a subscription stands.
+pub fn standing(words: &Words, status: &str) -> Markup {
+    let tone = match status {
+        "active" => Tone::Good,
+        "past_due" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    badge(tone, of(words.terms().subscriptions, status))
+}
+
 /// How a run ended.
 pub fn run_status(words: &Words, status: &str) -> Markup {
     let tone = match status {

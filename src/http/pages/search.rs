@@ -1,11 +1,12 @@
-//! Finding a subscription by its own id, or by a renewal's or a payment's; and what is open now.
+//! Finding a subscription by its own id, its customer's, a renewal's or a payment's; and what is open now.
 
 use super::frame::{Page, Tab};
 use super::parts;
 use super::shown::{encoded, fill, maybe_sum};
 use super::visitor::Visitor;
+use crate::domain::ids::CustomerId;
 use crate::http::Problem;
-use crate::store::read::OpenRenewalRow;
+use crate::store::read::{AccessRow, OpenRenewalRow};
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -21,15 +22,23 @@ pub struct Asked {
     q: String,
 }
 
+/// What an id means.
+enum Found {
+    Nothing,
+    One(String),
+    /// A customer's.
+    Several(Vec<AccessRow>),
+}
+
 pub async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
     let wanted: String = asked.q.trim().chars().take(QUERY_CHARS_MAX).collect();
     match found(&visitor, &wanted).await {
-        Ok(Some(id)) => Redirect::to(&format!("/subscriptions/{}", encoded(&id))).into_response(),
-        Ok(None) => {
+        Ok(Found::One(id)) => Redirect::to(&format!("/subscriptions/{}", encoded(&id))).into_response(),
+        Ok(found) => {
             let built = open(&visitor).await.map(|rows| Page {
                 tab: Tab::Search,
                 title: visitor.words().tab_search.to_owned(),
-                body: body(&visitor, &wanted, &rows),
+                body: body(&visitor, &wanted, &found, &rows),
             });
             visitor.answer(built)
         }
@@ -37,19 +46,27 @@ pub async fn page(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
     }
 }
 
-async fn found(visitor: &Visitor, wanted: &str) -> Result<Option<String>, Problem> {
+async fn found(visitor: &Visitor, wanted: &str) -> Result<Found, Problem> {
     if wanted.is_empty() {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
-    let timeline = visitor.site.engine.store.timeline(wanted).await?;
-    Ok(timeline.map(|timeline| timeline.subscription.subscription_id))
+    let store = &visitor.site.engine.store;
+    if let Some(timeline) = store.timeline(wanted).await? {
+        return Ok(Found::One(timeline.subscription.subscription_id));
+    }
+    let theirs = store.subscriptions_of(&CustomerId::from(wanted), ROWS).await?;
+    Ok(match &theirs[..] {
+        [] => Found::Nothing,
+        [one] => Found::One(one.subscription_id.clone()),
+        _ => Found::Several(theirs),
+    })
 }
 
 async fn open(visitor: &Visitor) -> Result<Vec<OpenRenewalRow>, Problem> {
     Ok(visitor.site.engine.store.open_renewals(None, ROWS).await?)
 }
 
-fn body(visitor: &Visitor, wanted: &str, rows: &[OpenRenewalRow]) -> Markup {
+fn body(visitor: &Visitor, wanted: &str, found: &Found, rows: &[OpenRenewalRow]) -> Markup {
     let words = visitor.words();
     html! {
         div.head { h1 { (words.tab_search) } }
@@ -63,7 +80,15 @@ fn body(visitor: &Visitor, wanted: &str, rows: &[OpenRenewalRow]) -> Markup {
                 button.primary type="submit" { (words.search_go) }
             }
         }
-        @if !wanted.is_empty() { p.banner.warn role="status" { (fill(words.search_nothing, &[wanted])) } }
+        @match found {
+            Found::Several(theirs) => {
+                section.card {
+                    h2 { (fill(words.subscriptions_of, &[wanted])) }
+                    (of_customer(visitor, theirs))
+                }
+            }
+            _ => @if !wanted.is_empty() { p.banner.warn role="status" { (fill(words.search_nothing, &[wanted])) } }
+        }
         section.card {
             h2 {
                 (words.open_renewals)
@@ -73,6 +98,22 @@ fn body(visitor: &Visitor, wanted: &str, rows: &[OpenRenewalRow]) -> Markup {
             @else { (table(visitor, rows)) }
         }
     }
+}
+
+fn of_customer(visitor: &Visitor, rows: &[AccessRow]) -> Markup {
+    let words = visitor.words();
+    let columns =
+        [words.subscription, words.status, words.plan, words.period_ends, words.access_until].map(parts::text);
+    let rows = rows.iter().map(|row| {
+        vec![
+            parts::subscription(&row.subscription_id),
+            parts::standing(words, &row.status),
+            html! { (row.plan_id) },
+            visitor.moment(row.current_period_end),
+            visitor.moment(row.access_until),
+        ]
+    });
+    parts::table(words.subscription, &columns, rows)
 }
 
 fn table(visitor: &Visitor, rows: &[OpenRenewalRow]) -> Markup {

@@ -124,14 +124,9 @@ fn outlook(visitor: &Visitor, next: &Outlook) -> Markup {
 fn facts(visitor: &Visitor, timeline: &Timeline) -> Markup {
     let (words, row) = (visitor.words(), &timeline.subscription);
     let terms = words.terms();
-    let tone = match row.status.as_str() {
-        "active" => Tone::Good,
-        "past_due" => Tone::Warn,
-        _ => Tone::Bad,
-    };
     html! {
         dl.facts {
-            div { dt { (words.status) } dd { (parts::badge(tone, of(terms.subscriptions, &row.status))) } }
+            div { dt { (words.status) } dd { (parts::standing(words, &row.status)) } }
             div { dt { (words.plan) } dd { (row.plan_id) " · " (words.tier) " " (row.tier) } }
             div { dt { (words.period_ends) } dd { (visitor.moment(row.current_period_end)) } }
             div { dt { (words.access_until) } dd { (visitor.moment(row.access_until)) } }

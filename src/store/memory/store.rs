@@ -18,8 +18,8 @@ use crate::domain::waiting::WaitingFacts;
 use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use crate::store::read::{
-    ActionRow, AtRisk, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking,
-    Timeline, UnseenCode,
+    AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow,
+    Taking, Timeline, UnseenCode,
 };
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
@@ -257,6 +257,10 @@ impl Store for MemoryStore {
 
     async fn needs_person(&self, rows_max: u32) -> Result<Vec<RenewalRow>, StoreError> {
         read::needs_person(self, rows_max)
+    }
+
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Result<Vec<AccessRow>, StoreError> {
+        read::subscriptions_of(self, customer, rows_max)
     }
 
     async fn timeline(&self, id: &str) -> Result<Option<Timeline>, StoreError> {

@@ -100,6 +100,7 @@ statements! {
     SETTLE_FACTS = "settle_facts",
     SETTLE_RECORD = "settle_record",
     SETTLE_WAKE = "settle_wake",
+    SUBSCRIPTIONS_OF = "subscriptions_of",
     SWITCH_READ = "switch_read",
     SWITCH_SET = "switch_set",
     TAKE_OVER_FACTS = "take_over_facts",

@@ -304,6 +304,8 @@ impl Walk {
         );
         self.note("look", shown);
         for id in SUBSCRIPTIONS {
+            let theirs = self.ground.subscriptions_of(&format!("user_{id}").as_str().into(), 9).await.unwrap();
+            self.note("subscriptions of", theirs);
             let timeline = self.ground.timeline(id).await.unwrap();
             self.note("timeline", timeline);
         }

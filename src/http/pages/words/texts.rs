@@ -164,7 +164,8 @@ texts! {
         let_go_by: "Brakes let go by {0}:" | "{0} 님이 안전장치 해제:";
 
         // Search
-        search_label: "Subscription, renewal or payment id" | "구독 ID, 갱신 ID 또는 결제 ID";
+        search_label: "Subscription, customer, renewal or payment id" | "구독 ID, 고객 ID, 갱신 ID 또는 결제 ID";
+        subscriptions_of: "Subscriptions of {0}" | "{0} 고객의 구독";
         search_go: "Search" | "검색";
         search_nothing: "Nothing has the id “{0}”. Ids are matched whole." | "“{0}”에 해당하는 ID가 없습니다. ID는 전체가 일치해야 합니다.";
         open_renewals: "Open renewals" | "진행 중인 갱신";

@@ -29,6 +29,7 @@ fn every_page_shows_a_month_and_asks_nobody_else() {
         ("/runs", "runs", "Schedule"),
         ("/search", "search", "Open renewals"),
         ("/search?q=nobody", "search-nothing", "Nothing has the id"),
+        ("/search?q=user_1991", "search-customer", "Subscriptions of user_1991"),
         ("/plan", "plan", "Would not be charged"),
         ("/plan?date=2026-02-03", "plan-ahead", "Would be charged"),
         ("/subscriptions/sub_1991", "subscription-review", "Will not be charged"),
@@ -38,6 +39,8 @@ fn every_page_shows_a_month_and_asks_nobody_else() {
         browser.wait_for_text(told);
         scene.picture(name);
     }
+    scene.go("/search?q=user_1101");
+    assert_eq!(browser.path(), "/subscriptions/sub_1101", "who has one is there at once");
     scene.go("/runs");
     browser.click("#runs td a");
     browser.wait_for_text("Figures");

@@ -81,19 +81,25 @@ pub fn picture(browser: &Browser, name: &str) {
 }
 
 /// Somebody whose period ends at this day's end.
-fn subscriber(name: &str, key: &str, plan: &str, (year, month, day): (i32, u32, u32)) -> String {
+fn subscriber(name: &str, key: &str, plan: &str, last_day: (i32, u32, u32)) -> String {
+    let customer = format!("user_{name}");
+    let lines = [
+        json!({ "type": "customer", "id": customer }),
+        json!({ "type": "billing_key", "customer": customer, "billing_key": key }),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    lines + &subscription(name, &customer, plan, last_day)
+}
+
+fn subscription(name: &str, customer: &str, plan: &str, (year, month, day): (i32, u32, u32)) -> String {
     let end = chrono::NaiveDate::from_ymd_opt(year, month, day).unwrap() + chrono::Days::new(1);
     let start = end - chrono::Months::new(1);
-    let lines = [
-        json!({ "type": "customer", "id": format!("user_{name}") }),
-        json!({ "type": "billing_key", "customer": format!("user_{name}"), "billing_key": key }),
-        json!({
-            "type": "subscription", "id": format!("sub_{name}"), "customer": format!("user_{name}"), "plan": plan,
-            "current_period_start": format!("{start}T00:00:00+09:00"),
-            "current_period_end": format!("{end}T00:00:00+09:00"),
-        }),
-    ];
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let line = json!({
+        "type": "subscription", "id": format!("sub_{name}"), "customer": customer, "plan": plan,
+        "current_period_start": format!("{start}T00:00:00+09:00"),
+        "current_period_end": format!("{end}T00:00:00+09:00"),
+    });
+    format!("{line}\n")
 }
 
 fn plans() -> String {
@@ -121,6 +127,7 @@ pub fn month(place: &Place) {
     }
     lines.push_str(&subscriber("1991", "bk-1991-other-amount", "pro", (2026, 1, 28)));
     lines.push_str(&subscriber("1992", "bk-1992-pending", "team", (2026, 1, 30)));
+    lines.push_str(&subscription("1993", "user_1991", "basic", (2026, 2, 20)));
     place.write("import.jsonl", &lines);
     place.at("2026-01-02T10:00:00+09:00", &["import", "import.jsonl"]).ok();
     for day in (3..30).filter(|day| *day != 17) {
