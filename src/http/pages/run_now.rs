@@ -14,9 +14,13 @@ use crate::http::Problem;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who asked for it, as the run's row says it.
 const TRIGGER: &str = "page";
+
+/// A look of the daemon's that finds nothing is over by then; a run that charges is not.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What would be charged, and the button for it.
 pub async fn confirm(Operator(visitor): Operator) -> Response {
@@ -40,7 +44,8 @@ async fn begin(sent: &Sent) -> Result<Response, Problem> {
     if sent.field("seen") != seen(&now) {
         return Ok(frame::whole(visitor, page(visitor, &now, Some(words.plan_changed))));
     }
-    let Ok(turn) = Arc::clone(&visitor.site.charging).try_lock_owned() else {
+    let turn = Arc::clone(&visitor.site.charging).lock_owned();
+    let Some(turn) = visitor.within(TURN_WITHIN, turn).await else {
         let problem = Problem::conflict(words.run_under_way).money(words.nothing_was_charged);
         return Err(problem);
     };

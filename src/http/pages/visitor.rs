@@ -145,10 +145,15 @@ impl Visitor {
 
     /// Waits for work that was begun, as long as a person does, and no longer than a request may take.
     pub async fn wait_for<T>(&self, begun: JoinHandle<T>) -> Patience<T> {
+        self.within(PATIENCE, begun).await.map_or(Patience::Over, Patience::Ended)
+    }
+
+    /// What comes of something that may take so long; `None` where it takes longer.
+    pub async fn within<T>(&self, limit: Duration, what: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            ended = begun => Patience::Ended(ended),
-            () = self.clock.sleep(PATIENCE) => Patience::Over,
+            ended = what => Some(ended),
+            () = self.clock.sleep(limit) => None,
         }
     }
 

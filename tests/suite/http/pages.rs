@@ -221,7 +221,10 @@ fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it()
         let served = stage.serve().up();
         let cookie = sign_in(&served, &operator);
         // Until the daemon's own first runs are over.
-        wait_until("the first runs", || get(&served, "/runs", &cookie).text.contains("Completed"));
+        wait_until("the first runs", || {
+            let runs = get(&served, "/runs", &cookie).text;
+            runs.contains(">Schedule<") && !runs.contains("Running")
+        });
         stage.subscribe(&[("a", "bk-a-slow-approval")]);
         let page = get(&served, "/run", &cookie);
         assert!(page.text.contains("₩55,000"), "{}", page.text);

@@ -47,6 +47,11 @@ fn an_operator_runs_pauses_and_resumes_with_the_sum_before_them() {
     let (scene, [operator, _]) = Scene::of(&[]);
     let browser = &scene.browser;
     scene.sign_in(&operator);
+    // Until the daemon's own first runs are over.
+    wait_until("the first runs", || {
+        scene.go("/runs");
+        browser.text().contains("Schedule") && !browser.text().contains("Running")
+    });
     scene.stage.subscribe(&[("a", "billing-key-a"), ("b", "billing-key-b")]);
     // As it does by itself after a while.
     scene.go("/");
