@@ -57,8 +57,8 @@ impl FromRequestParts<Arc<Door>> for Look {
     }
 }
 
-/// How long somebody looks at a page that does not come.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The part of a request's time in which what it began is waited for; the rest is for the answer.
+const PATIENCE: f32 = 0.6;
 
 /// What came of waiting.
 pub enum Patience<T> {
@@ -70,6 +70,8 @@ pub enum Patience<T> {
 /// Somebody who is signed in.
 pub struct Visitor {
     clock: Arc<dyn Clock>,
+    /// For what this request begins.
+    patience: Duration,
     pub site: Arc<Site>,
     pub session: Session,
     pub look: Look,
@@ -87,7 +89,14 @@ impl FromRequestParts<Arc<Door>> for Visitor {
         let key = &site.engine.policy.payment_id_key;
         let session = shown.and_then(|shown| session::read(key, &door.settings.tokens, shown, now));
         match session {
-            Some(session) => Ok(Self { clock: Arc::clone(&door.clock), site, session, look, now }),
+            Some(session) => Ok(Self {
+                clock: Arc::clone(&door.clock),
+                patience: door.settings.request_timeout.mul_f32(PATIENCE),
+                site,
+                session,
+                look,
+                now,
+            }),
             None => Err(to_sign_in(parts)),
         }
     }
@@ -143,9 +152,9 @@ impl Visitor {
         self.look.said(sentence)
     }
 
-    /// Waits for work that was begun, as long as a person does, and no longer than a request may take.
+    /// Waits for work that was begun, and no longer than a request may take.
     pub async fn wait_for<T>(&self, begun: JoinHandle<T>) -> Patience<T> {
-        self.within(PATIENCE, begun).await.map_or(Patience::Over, Patience::Ended)
+        self.within(self.patience, begun).await.map_or(Patience::Over, Patience::Ended)
     }
 
     /// What comes of something that may take so long; `None` where it takes longer.

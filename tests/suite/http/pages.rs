@@ -243,6 +243,26 @@ fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it()
 }
 
 #[test]
+fn what_takes_longer_than_a_request_may_is_begun_and_looked_at_elsewhere() {
+    let mut stage = Stage::on(On::Sqlite, &[]);
+    stage.place.set("RENEWD_SERVER__REQUEST_TIMEOUT", "2s");
+    let operator = stage.token("haneul", "operator");
+    let served = stage.serve().up();
+    let cookie = sign_in(&served, &operator);
+    wait_until("the first run", || get(&served, "/runs", &cookie).text.contains(">Schedule<"));
+    stage.subscribe(&[("a", "bk-a-slow-approval")]);
+    let page = get(&served, "/run", &cookie);
+    let fields = [("form_key", hidden(&page, "form_key")), ("seen", hidden(&page, "seen"))];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let begun = post(&served, "/run", &cookie, &fields);
+    assert_eq!((begun.status.as_u16(), &begun.headers["location"]), (303, &"/runs".parse().unwrap()));
+    let runs = get(&served, "/runs", &cookie).text;
+    assert!(runs.contains("Running") && runs.contains("every 5s"), "the page looks again by itself: {runs}");
+    wait_until("the charge", || shown(&stage, "sub_a")["renewals"][0]["state"] == "paid");
+    served.stop();
+}
+
+#[test]
 fn while_the_database_is_away_the_page_says_so_and_when_it_is_back_it_works() {
     let mut server = block_on(PrivateServer::start());
     let url = block_on(server.database("pages", "template1"));
