@@ -80,7 +80,11 @@ fn log(zone: &crate::domain::date::Zone, report: &Result<RunReport, crate::engin
     }
 }
 
-async fn preview(visitor: &Visitor) -> Result<Preview, Problem> {
+/// What a run would do now.
+///
+/// # Errors
+/// What whoever asked is told.
+pub async fn preview(visitor: &Visitor) -> Result<Preview, Problem> {
     visitor.site.engine.preview(&RunRequest::default(), &mut |_| {}).await.map_err(of_run)
 }
 

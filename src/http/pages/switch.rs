@@ -3,12 +3,17 @@
 use super::frame::{Page, Tab};
 use super::hand::{self, Operator, Sent};
 use super::parts;
+use super::plan::totals;
+use super::run_now;
 use super::shown::{fill, sum};
 use super::visitor::Visitor;
 use crate::engine::control;
 use crate::http::Problem;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
+use std::time::Duration;
+
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which way it is turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +60,16 @@ async fn turn(sent: Sent, turn: Turn) -> Response {
     }
 }
 
-/// What the switch is about: the sums that are due.
+/// What the switch is about: the sums that a run would charge now. Where that takes long to find out, those that are
+/// planned already: whoever pauses is in a hurry.
 async fn due(visitor: &Visitor) -> Result<String, Problem> {
-    let due = visitor.site.engine.store.due_now(None).await?;
-    let sums: Vec<String> = due.iter().map(|row| sum(&row.currency, row.minor)).collect();
+    let sums: Vec<String> = match visitor.within(LOOK_WITHIN, run_now::preview(visitor)).await {
+        Some(preview) => totals(&preview?.charges).iter().map(|total| sum(&total.currency, total.minor)).collect(),
+        None => {
+            let due = visitor.site.engine.store.due_now(None).await?;
+            due.iter().map(|row| sum(&row.currency, row.minor)).collect()
+        }
+    };
     Ok(if sums.is_empty() { visitor.words().nothing.to_owned() } else { sums.join(" + ") })
 }
 

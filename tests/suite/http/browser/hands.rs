@@ -61,6 +61,7 @@ fn an_operator_runs_pauses_and_resumes_with_the_sum_before_them() {
     browser.wait_for_text("₩110,000");
     browser.click("a[href='/pause']");
     browser.type_into("#reason", "A price is wrong");
+    assert!(browser.text().contains("Held back now: ₩110,000"), "{}", browser.text());
     scene.picture("pause-confirm");
     browser.click("main form button.primary");
     browser.wait_for_text("Charging is paused.");
