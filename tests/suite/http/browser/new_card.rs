@@ -3,7 +3,7 @@
 use super::driver::Browser;
 use super::scene::picture;
 use crate::cli::running::wait_until;
-use crate::http::pay::{LOST, issue, link, stage, state};
+use crate::http::pay::{LOST, issue, link, stage, state, waits_for_card};
 use crate::http::served::On;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ fn a_customers_new_card_is_taken_on_the_page_and_charged() {
     let sdk = stand_in();
     stage.place.set("RENEWD_PAY__SDK_URL", &format!("{sdk}/sdk.js"));
     let served = stage.serve().up();
-    wait_until("the decline", || state(&stage, "sub_a") == "due");
+    wait_until("the decline", || waits_for_card(&stage, "sub_a"));
     issue(&stage, "billing-key-new", json!({ "customer": "user_a" }));
     let browser = Browser::start();
     browser.go(&format!("{}{}", served.url, link(&stage, "sub_a")));
