@@ -66,6 +66,14 @@ pub fn derive(
     PaymentId(format!("{PREFIX}{}", BASE32_NOPAD.encode(&hash[..HASH_BYTES]).to_ascii_lowercase()))
 }
 
+impl PaymentIdKey {
+    /// A keyed hash for another purpose, by a key of that purpose's own: it tells nothing about payment ids, and no
+    /// payment id's hash is one of these.
+    pub fn mac(&self, purpose: &str, fields: &[&str]) -> [u8; 32] {
+        hash(&Self(hash(self, &["purpose", purpose])), fields)
+    }
+}
+
 fn hash(key: &PaymentIdKey, fields: &[&str]) -> [u8; 32] {
     // A key of a whole block cannot be refused; HMAC itself fills a shorter one with zeros.
     let mut block = [0; 64];
@@ -114,6 +122,16 @@ mod tests {
             assert_ne!(base, other);
         }
         assert_eq!(base, id("store-1", "sub_1", "2026-01-31T09:00:00+09:00", 0), "the instant counts, not its zone");
+    }
+
+    #[test]
+    fn a_hash_for_another_purpose_is_its_own() {
+        let (key, fields) = (PaymentIdKey::new([7; 32]), ["store-1", "sub_1", "2026-01-31T00:00:00.000000Z", "0"]);
+        let mac = key.mac("session", &fields);
+        assert_ne!(mac, hash(&key, &fields), "no payment id");
+        assert_ne!(mac, key.mac("form", &fields));
+        assert_ne!(mac, key.mac("session", &fields[..3]));
+        assert_ne!(mac, PaymentIdKey::new([8; 32]).mac("session", &fields));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! | path | who asks |
 //! | --- | --- |
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
+//! | `/` and the pages under it | people of operations, in a browser |
 //! | `/pay/…` | customers, by a signed link |
 //! | `/webhooks/portone` | PortOne, signed |
 //!
@@ -14,24 +15,27 @@ pub mod auth;
 mod health;
 mod limits;
 mod listen;
+mod pages;
 pub mod pay;
 mod problem;
+mod under_way;
 pub mod webhooks;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
+pub use under_way::UnderWay;
 pub use webhooks::Webhooks;
 
 use crate::clock::Clock;
 use crate::config::Server;
 use crate::domain::date::Zone;
 use crate::engine::Engine;
-use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Notify};
 
@@ -41,6 +45,8 @@ pub struct Site {
     pub zone: Zone,
     /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
     pub charging: Arc<Mutex<()>>,
+    /// What people asked for, and what goes on without them.
+    pub under_way: UnderWay,
     /// Rung when something came due that should not wait for the next tick.
     pub charge_soon: Arc<Notify>,
     /// `None`: customers give their cards elsewhere.
@@ -90,10 +96,12 @@ pub fn router(door: &Arc<Door>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(pages::router())
         .merge(pay::routes())
         .route("/webhooks/portone", post(webhooks::receive))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));
-    limits::around(routes, &door.settings)
+    // Outside of the limits: what they refuse is told to people, too.
+    limits::around(routes, &door.settings).layer(middleware::from_fn(pages::as_pages))
 }

@@ -31,6 +31,14 @@ pub struct Problem {
     retry_after: Option<u32>,
 }
 
+/// A problem's words.
+pub struct Told<'p> {
+    pub status: StatusCode,
+    pub detail: &'p str,
+    pub money: Option<&'p str>,
+    pub hints: &'p [String],
+}
+
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
@@ -75,6 +83,11 @@ impl Problem {
         tracing::error!(reference = %reference, "a request could not be answered: {cause}");
         let detail = format!("it could not be done; the log says why, under {reference}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// For a page that tells it to a person.
+    pub fn told(&self) -> Told<'_> {
+        Told { status: self.status, detail: &self.detail, money: self.money.as_deref(), hints: &self.hints }
     }
 
     #[must_use]

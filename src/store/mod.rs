@@ -267,12 +267,16 @@ pub struct RecordedPage {
 }
 
 impl RecordedPage {
-    /// The ids between which the page lies, neither included: a UUIDv7 starts with its time, to the millisecond.
+    /// The ids between which the page lies, neither included.
     pub fn bounds(&self) -> (AttemptId, AttemptId) {
-        let first = |millis: i64| AttemptId(uuid::Uuid::from_u128(u128::try_from(millis).unwrap_or(0) << 80));
-        let (from, until) = (self.from.timestamp_millis(), self.until.timestamp_millis());
-        (self.after.unwrap_or(first(from)), first(until.saturating_add(1)))
+        let end = DateTime::from_timestamp_millis(self.until.timestamp_millis().saturating_add(1));
+        (self.after.unwrap_or(first_id(self.from)), first_id(end.unwrap_or(DateTime::<Utc>::MAX_UTC)))
     }
+}
+
+/// Not above any id that was made then or later: a UUIDv7 starts with its time, to the millisecond.
+fn first_id(since: DateTime<Utc>) -> AttemptId {
+    AttemptId(uuid::Uuid::from_u128(u128::try_from(since.timestamp_millis()).unwrap_or(0) << 80))
 }
 
 /// One keyset page of subscriptions that are going to be renewed: `(current_period_end, id)` greater than `after`.
@@ -436,6 +440,12 @@ pub trait Store: inbox::Inbox + Send + Sync {
     /// What could be claimed now, by currency: only of these subscriptions, where given.
     async fn due_now(&self, only: Option<&[SubscriptionId]>) -> Result<Vec<read::DueSum>, StoreError>;
 
+    /// What was taken and what was refused by runs of these business dates, of attempts that began at `since` or later.
+    async fn takings(&self, from: NaiveDate, since: DateTime<Utc>) -> Result<Vec<read::Taking>, StoreError>;
+
+    /// Money that was expected and is not there, by what it waits for.
+    async fn at_risk(&self) -> Result<Vec<read::AtRisk>, StoreError>;
+
     /// The coverage ledger from a business date on.
     async fn coverage(&self, from: NaiveDate) -> Result<read::Coverage, StoreError>;
 
@@ -462,6 +472,9 @@ pub trait Store: inbox::Inbox + Send + Sync {
 
     /// Renewals in `review` or `unknown`, the oldest first.
     async fn needs_person(&self, rows_max: u32) -> Result<Vec<read::RenewalRow>, StoreError>;
+
+    /// The customer's subscriptions, those whose period ends last first.
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Result<Vec<read::AccessRow>, StoreError>;
 
     /// Everything about one subscription, renewal id or payment id, or `None`.
     async fn timeline(&self, id: &str) -> Result<Option<read::Timeline>, StoreError>;

@@ -94,6 +94,35 @@ pub struct DueSum {
     pub minor: i64,
 }
 
+/// What was taken, or refused, for one reason on one business date, in one currency by one payment gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Taking {
+    /// Of the run that tried it.
+    pub business_date: NaiveDate,
+    pub currency: String,
+    /// `paid`, `declined`, or `refused`: our configuration.
+    pub state: String,
+    pub decline_reason: Option<String>,
+    pub pg_provider: Option<String>,
+    pub attempts: i64,
+    /// In minor units: what was taken, or would have been.
+    pub minor: i64,
+}
+
+/// Renewals that are open although they should be paid by now: those that wait for the same thing in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct AtRisk {
+    /// `due` after a decline or without a card, `unknown`, `review`.
+    pub state: String,
+    /// For a new billing key.
+    pub waits_for_key: bool,
+    /// `None` where the renewal could not be read.
+    pub currency: Option<String>,
+    pub renewals: i64,
+    /// In minor units.
+    pub minor: i64,
+}
+
 /// On which channel a customer would be charged: that of the newest usable billing key.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct KeyChannel {

@@ -24,7 +24,8 @@ use renewd::store::act::Act;
 use renewd::store::inbox::{Inbox, KeysHeard};
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{
-    ActionRow, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+    AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking,
+    Timeline, UnseenCode,
 };
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
@@ -356,6 +357,14 @@ impl Store for Storage {
         self.at("due now", self.inner.due_now(only)).await
     }
 
+    async fn takings(&self, from: NaiveDate, since: DateTime<Utc>) -> Stored<Vec<Taking>> {
+        self.inner.takings(from, since).await
+    }
+
+    async fn at_risk(&self) -> Stored<Vec<AtRisk>> {
+        self.inner.at_risk().await
+    }
+
     async fn coverage(&self, from: NaiveDate) -> Stored<Coverage> {
         self.at("coverage", self.inner.coverage(from)).await
     }
@@ -386,6 +395,10 @@ impl Store for Storage {
 
     async fn needs_person(&self, rows_max: u32) -> Stored<Vec<RenewalRow>> {
         self.inner.needs_person(rows_max).await
+    }
+
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Stored<Vec<AccessRow>> {
+        self.inner.subscriptions_of(customer, rows_max).await
     }
 
     async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {

@@ -15,6 +15,7 @@ mod inbox;
 mod installation;
 mod late;
 mod look_ahead;
+mod money;
 mod open;
 mod outside;
 mod plan;

@@ -3,7 +3,7 @@
 use super::MemoryStore;
 use super::rows::{Action, Attempt, BillingKey, Event, Refund, Renewal, Seen, Subscription};
 use super::tables::Tables;
-use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
+use crate::domain::ids::{CustomerId, PaymentId, RenewalId, SubscriptionId};
 use crate::domain::renewal::State;
 use crate::store::StoreError;
 use crate::store::read::{
@@ -58,6 +58,22 @@ pub(super) fn needs_person(store: &MemoryStore, rows_max: u32) -> Result<Vec<Ren
         let mut rows: Vec<&Renewal> = tables.renewals().iter().filter(is_shown).collect();
         rows.sort_by_key(|row| (row.created_at, row.id));
         Ok(rows.into_iter().take(rows_max as usize).map(renewal).collect())
+    })
+}
+
+pub(super) fn subscriptions_of(
+    store: &MemoryStore,
+    customer: &CustomerId,
+    rows_max: u32,
+) -> Result<Vec<AccessRow>, StoreError> {
+    store.read(|tables, _| {
+        let theirs = tables.subscriptions().iter().filter(|sub| sub.row.customer_id == customer.as_str());
+        let mut rows: Vec<AccessRow> = theirs.map(|sub| access(tables, sub)).collect();
+        rows.sort_by(|one, other| {
+            (other.current_period_end, &one.subscription_id).cmp(&(one.current_period_end, &other.subscription_id))
+        });
+        rows.truncate(rows_max as usize);
+        Ok(rows)
     })
 }
 

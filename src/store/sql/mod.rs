@@ -15,6 +15,7 @@ mod inbox;
 mod installation;
 mod late;
 mod look_ahead;
+mod money;
 mod plan;
 mod read;
 mod reconcile;

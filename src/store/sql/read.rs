@@ -3,6 +3,7 @@
 use super::SqlStore;
 use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
+use crate::domain::ids::CustomerId;
 use crate::store::StoreError;
 use crate::store::read::{AccessRow, Backlog, Health, RenewalRow, Timeline};
 use chrono::{DateTime, Utc};
@@ -92,6 +93,27 @@ impl Step for NeedsPerson {
 
 pub(super) async fn needs_person(store: &SqlStore, rows_max: u32) -> Result<Vec<RenewalRow>, StoreError> {
     store.perform(NeedsPerson(rows_max)).await
+}
+
+struct SubscriptionsOf(String, u32);
+
+impl Step for SubscriptionsOf {
+    const NAME: &'static str = "reading a customer's subscriptions";
+    const LANE: Lane = Lane::Read;
+    type Output = Vec<AccessRow>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Vec<AccessRow>, StoreError> {
+        let asked = [Param::text(&*self.0), Param::Int(i64::from(self.1))];
+        tx.rows(&statement::SUBSCRIPTIONS_OF, &asked).await
+    }
+}
+
+pub(super) async fn subscriptions_of(
+    store: &SqlStore,
+    customer: &CustomerId,
+    rows_max: u32,
+) -> Result<Vec<AccessRow>, StoreError> {
+    store.perform(SubscriptionsOf(customer.0.clone(), rows_max)).await
 }
 
 struct ReadTimeline(String);

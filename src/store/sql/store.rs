@@ -1,8 +1,8 @@
 //! The port, method by method: each is one step of this folder.
 
 use super::{
-    SqlStore, access, act, ahead, claim, deliveries, import, installation, late, look_ahead, plan, read, reconcile,
-    refunds, resolve, runs, schema, settle,
+    SqlStore, access, act, ahead, claim, deliveries, import, installation, late, look_ahead, money, plan, read,
+    reconcile, refunds, resolve, runs, schema, settle,
 };
 use crate::domain::access::{AccessChange, AccessFacts};
 use crate::domain::claim::RenewalChange;
@@ -18,7 +18,8 @@ use crate::domain::waiting::WaitingFacts;
 use crate::store::act::Act;
 use crate::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use crate::store::read::{
-    ActionRow, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
+    AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow,
+    Taking, Timeline, UnseenCode,
 };
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
@@ -218,6 +219,14 @@ impl Store for SqlStore {
         ahead::due_now(self, only).await
     }
 
+    async fn takings(&self, from: NaiveDate, since: DateTime<Utc>) -> Result<Vec<Taking>, StoreError> {
+        money::takings(self, from, since).await
+    }
+
+    async fn at_risk(&self) -> Result<Vec<AtRisk>, StoreError> {
+        money::at_risk(self).await
+    }
+
     async fn coverage(&self, from: NaiveDate) -> Result<Coverage, StoreError> {
         runs::coverage(self, from).await
     }
@@ -248,6 +257,10 @@ impl Store for SqlStore {
 
     async fn needs_person(&self, rows_max: u32) -> Result<Vec<RenewalRow>, StoreError> {
         read::needs_person(self, rows_max).await
+    }
+
+    async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Result<Vec<AccessRow>, StoreError> {
+        read::subscriptions_of(self, customer, rows_max).await
     }
 
     async fn timeline(&self, id: &str) -> Result<Option<Timeline>, StoreError> {

@@ -52,6 +52,11 @@ impl Running {
         read(&self.err)
     }
 
+    /// What it has said on stdout until now.
+    pub fn told(&self) -> String {
+        read(&self.out)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -1,6 +1,8 @@
 //! The daemon's server as machines and browsers meet it: a real process, asked over real HTTP, on both databases.
 
+mod browser;
 mod health;
-mod pay;
+mod pages;
+pub mod pay;
 pub mod served;
 mod webhooks;

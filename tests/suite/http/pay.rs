@@ -9,9 +9,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A billing key whose charge is declined for good: its name says so to the simulator.
-const LOST: &str = "bk-a-lost";
+pub const LOST: &str = "bk-a-lost";
 
-fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
+pub fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
     let mut stage = Stage::on(on, subscribers);
     for (name, value) in [
         ("RENEWD_PAY__BASE_URL", "https://pay.example.com"),
@@ -24,7 +24,7 @@ fn stage(on: On, subscribers: &[(&str, &str)]) -> Stage {
 }
 
 /// The path of a link that was made now.
-fn link(stage: &Stage, subscription: &str) -> String {
+pub fn link(stage: &Stage, subscription: &str) -> String {
     link_at(stage, NOW, subscription)
 }
 
@@ -35,7 +35,7 @@ fn link_at(stage: &Stage, clock: &str, subscription: &str) -> String {
 }
 
 /// The gateway issues a key, for a customer or for nobody.
-fn issue(stage: &Stage, key: &str, info: Value) {
+pub fn issue(stage: &Stage, key: &str, info: Value) {
     stage.tell_simulator(Method::PUT, &format!("billing-keys/{key}"), &info);
 }
 
@@ -43,7 +43,14 @@ fn give(served: &Served, path: &str, key: &str) -> Answer {
     served.send(served.request(Method::POST, path).json(&json!({ "billing_key": key })))
 }
 
-fn state(stage: &Stage, subscription: &str) -> String {
+/// A renewal is `due` before it is charged, too: only what was declined for good waits for another card.
+pub fn waits_for_card(stage: &Stage, subscription: &str) -> bool {
+    let shown = stage.place.at(NOW, &["--output", "json", "show", subscription]).ok().json();
+    let renewal = &shown["renewals"][0];
+    renewal["state"] == "due" && renewal["waits_for_key"] == true
+}
+
+pub fn state(stage: &Stage, subscription: &str) -> String {
     let shown = stage.place.at(NOW, &["--output", "json", "show", subscription]).ok().json();
     shown["renewals"][0]["state"].as_str().unwrap_or("none").to_owned()
 }
@@ -58,7 +65,7 @@ fn a_new_card_is_asked_of_the_gateway_kept_with_its_record_and_charged_at_once()
     for on in On::BOTH {
         let stage = stage(on, &[("a", LOST)]);
         let served = stage.serve().up();
-        wait_until("the decline", || state(&stage, "sub_a") == "due");
+        wait_until("the decline", || waits_for_card(&stage, "sub_a"));
         assert!(stage.simulator.charged().is_empty());
         let path = link(&stage, "sub_a");
         let page = served.get(&path);

@@ -40,7 +40,11 @@ pub struct Stage {
 impl Stage {
     /// Subscribers are named `sub_…` and told by their name and billing key.
     pub fn on(on: On, subscribers: &[(&str, &str)]) -> Self {
-        let mut place = on.place();
+        Self::of(on.place(), subscribers)
+    }
+
+    /// The same with a database of the test's own.
+    pub fn of(mut place: Place, subscribers: &[(&str, &str)]) -> Self {
         place.run(&["migrate"]).ok();
         let simulator = Simulator::start(&place, &[]);
         simulator.tell(&mut place);
@@ -70,6 +74,12 @@ impl Stage {
         self.tokens.push(made["setting"].as_str().unwrap().to_owned());
         self.place.set("RENEWD_SERVER__TOKENS", &self.tokens.join(", "));
         made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// What the settings hold of somebody's token.
+    pub fn setting(&self, name: &str) -> String {
+        let is_theirs = |setting: &&String| setting.starts_with(&format!("{name} "));
+        self.tokens.iter().find(is_theirs).unwrap().clone()
     }
 
     /// A daemon at [`NOW`] that listens; it need not have its database yet.

@@ -1,6 +1,6 @@
 //! What the API service reads, and the standing of subscriptions whose period ended.
 
-use super::ground::{Ground, Tables, now, period_end, utc};
+use super::ground::{Ground, Tables, batch, now, period_end, utc};
 use super::on_all;
 use chrono::TimeDelta;
 use renewd::domain::access::AccessChange;
@@ -14,6 +14,7 @@ on_all!(
     the_views_have_the_columns_that_are_promised,
     access_lasts_while_a_renewal_is_collected,
     the_state_of_the_billing_key_is_told,
+    a_customers_subscriptions_are_found_the_latest_first,
     what_ended_is_found_in_order,
     a_standing_is_written_only_for_the_period_it_was_decided_from,
 );
@@ -124,4 +125,23 @@ async fn a_standing_is_written_only_for_the_period_it_was_decided_from(ground: G
     assert_eq!(ground.count("subscriptions", "status = 'downgraded' AND tier = 'free'").await, 1);
     assert_eq!(ground.record_access(&[change(period_end())]).await.unwrap(), [], "once");
     assert_eq!(ground.count("events", "true").await, 1);
+}
+
+async fn a_customers_subscriptions_are_found_the_latest_first(ground: Ground) {
+    let mut rows = batch(&["sub_1", "sub_2", "sub_3", "sub_4"]);
+    for row in &mut rows.subscriptions[..3] {
+        row.customer_id = "user_sub_1".to_owned();
+    }
+    rows.subscriptions[1].current_period_end += TimeDelta::days(9);
+    ground.import(rows).await.unwrap();
+    let found = async |customer: &str, rows_max| {
+        let rows = ground.subscriptions_of(&customer.into(), rows_max).await.unwrap();
+        rows.into_iter().map(|row| row.subscription_id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("user_sub_1", 9).await, ["sub_2", "sub_1", "sub_3"]);
+    assert_eq!(found("user_sub_1", 2).await, ["sub_2", "sub_1"]);
+    assert_eq!(found("user_sub_4", 9).await, ["sub_4"]);
+    assert_eq!(found("sub_1", 9).await, Vec::<String>::new());
+    let row = &ground.subscriptions_of(&"user_sub_4".into(), 1).await.unwrap()[0];
+    assert_eq!(*row, ground.timeline("sub_4").await.unwrap().unwrap().subscription);
 }

@@ -16,6 +16,7 @@ mod import;
 mod inbox;
 mod key_turns;
 mod look_ahead;
+mod money;
 mod outside;
 mod plan;
 mod races;

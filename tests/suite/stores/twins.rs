@@ -299,9 +299,13 @@ impl Walk {
             self.ground.open_renewals(None, 9).await.unwrap(),
             self.ground.due_now(None).await.unwrap(),
             self.ground.needs_person(9).await.unwrap(),
+            self.ground.at_risk().await.unwrap(),
+            self.ground.takings(now().date_naive(), now()).await.unwrap(),
         );
         self.note("look", shown);
         for id in SUBSCRIPTIONS {
+            let theirs = self.ground.subscriptions_of(&format!("user_{id}").as_str().into(), 9).await.unwrap();
+            self.note("subscriptions of", theirs);
             let timeline = self.ground.timeline(id).await.unwrap();
             self.note("timeline", timeline);
         }
