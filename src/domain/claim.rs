@@ -150,7 +150,7 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         let reason = format!("claimed {} times without an outcome: it may end the process", facts.unsettled_claims);
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
-    if is_never_tried(facts) && !facts.commanded && facts.period_start + with.policy.max_overdue < facts.now {
+    if is_never_tried(facts) && !facts.commanded && lateness(facts).is_too_late(with.policy, facts.now) {
         return refuse(facts, Event::TooLate, None, with);
     }
     if !payment_id::is_well_formed(facts.payment_id.as_str()) {
@@ -184,7 +184,7 @@ pub fn decide(facts: &ClaimFacts, with: &Claiming<'_>) -> Result<ClaimDecision, 
         let reason = format!("{provider} demands {}: fill it in, then retry", lacking.join(", "));
         return refuse(facts, Event::NeedsPerson, Some(reason), with);
     }
-    match key_turn::turn(key, facts.now, policy.zone) {
+    match key_turn::turn(key, &facts.attempts, facts.now, policy.zone) {
         KeyTurn::Busy => return Ok(ClaimDecision::Wait),
         KeyTurn::Tomorrow if !facts.commanded => return rest_until_tomorrow(facts, with),
         KeyTurn::Tomorrow | KeyTurn::Free => {}
@@ -232,6 +232,33 @@ fn takes(again: &Again<'_>, channel: &str, facts: &ClaimFacts) -> bool {
     channel == again.channel && !facts.attempts.iter().any(had_its_turn)
 }
 
+fn was_declined(facts: &ClaimFacts) -> bool {
+    facts.attempts.iter().any(|past| past.state == AttemptState::Declined)
+}
+
+/// Since when a renewal waits that nobody tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Lateness {
+    pub period_start: DateTime<Utc>,
+    /// It may have come due long after its period began: a key arrived, a card had to rest.
+    pub due_since: Option<DateTime<Utc>>,
+    pub access_until: DateTime<Utc>,
+}
+
+impl Lateness {
+    /// A charge would come as a surprise: its period began long ago, and nothing happened since that a customer who still
+    /// has access would expect to be charged for.
+    pub fn is_too_late(&self, policy: &Policy, now: DateTime<Utc>) -> bool {
+        let is_long_ago = |at: DateTime<Utc>| at + policy.max_overdue < now;
+        is_long_ago(self.period_start) && (self.access_until <= now || self.due_since.is_none_or(is_long_ago))
+    }
+}
+
+fn lateness(facts: &ClaimFacts) -> Lateness {
+    let (period_start, access_until) = (facts.period_start, facts.access_until);
+    Lateness { period_start, due_since: Some(facts.next_attempt_at), access_until }
+}
+
 /// Nothing of it ever reached the gateway.
 fn is_never_tried(facts: &ClaimFacts) -> bool {
     facts.attempts.iter().all(|past| past.state == AttemptState::NotCharged)
@@ -268,7 +295,9 @@ fn refuse(
         to,
         // A change of mind goes on where the ladder was.
         next_attempt_at: (event == Event::CancelSeen).then_some(facts.next_attempt_at),
-        next_look_up_at: waiting::late_look_up(to, facts.now),
+        // What was declined is looked at once more before it fails, as when it was settled.
+        next_look_up_at: waiting::late_look_up(to, facts.now)
+            .or((to == State::Due && was_declined(facts)).then_some(facts.access_until)),
         waits_for_key: event == Event::KeyMissing,
         waited_for_key: false,
         access_until: None,

@@ -98,6 +98,12 @@ impl Ledger {
         from.iter_days().take_while(|day| *day < date).filter(|day| !self.is_covered(*day)).collect()
     }
 
+    /// Those of the gaps for which nothing was ever planned: what was due on them comes on top of what is due today. Where a
+    /// run planned and was held, a day of waiting must not make what it was held for look ordinary.
+    pub fn unplanned(&self, missed: &[NaiveDate]) -> usize {
+        missed.iter().filter(|date| self.days.get(date).is_none_or(|day| day.planned == 0)).count()
+    }
+
     fn is_covered(&self, date: NaiveDate) -> bool {
         self.days.get(&date).is_some_and(|day| day.covered)
     }

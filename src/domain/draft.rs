@@ -179,9 +179,12 @@ impl<'a> Draft<'a> {
         let subject = (&renewal.subscription_id, renewal.id, Some(self.attempt.id));
         let id = EventId((self.at.new_id)());
         let mut event = NewEvent::of_renewal(id, kind, subject, self.payload(settled), self.at.now);
-        if self.from == State::Review {
+        match self.from {
+            State::Charging | State::Unknown => {}
             // What is found out during a review is told although the review itself was.
-            event.dedupe = format!("{}:{}", event.dedupe, renewal.payment_id);
+            State::Review => event.dedupe = format!("{}:{}", event.dedupe, renewal.payment_id),
+            // And what turns up after an end although the same was told before it.
+            ended => event.dedupe = format!("{}:{}:{}", event.dedupe, ended.as_str(), renewal.payment_id),
         }
         event
     }

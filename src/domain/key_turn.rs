@@ -4,7 +4,7 @@
 //! network's, and a card that is gone is told by the first attempt, not by all of them: so one attempt at a time.
 
 use super::attempt::AttemptState;
-use super::claim::KeyFacts;
+use super::claim::{KeyFacts, PastAttempt};
 use super::date::Zone;
 use super::decline::DeclineClass;
 use super::look_ups;
@@ -36,13 +36,19 @@ pub fn matters_since(now: DateTime<Utc>) -> DateTime<Utc> {
     now - look_ups::REVIEW_AFTER - TimeDelta::days(1)
 }
 
-/// Whether `key` may be charged now.
-pub fn turn(key: &KeyFacts, now: DateTime<Utc>, zone: Zone) -> KeyTurn {
+/// Whether `key` may be charged now for the renewal that has these attempts: a key that comes first again, because the one
+/// that came after it is gone, may have been asked today.
+pub fn turn(key: &KeyFacts, own: &[PastAttempt], now: DateTime<Utc>, zone: Zone) -> KeyTurn {
     let today = zone.date_of(now);
     let is_todays = |at: DateTime<Utc>| zone.date_of(at) == today;
     // An attempt belongs to the day on which it was sent and to the day of its answer: the strict reading of a day.
     let was_today = |past: &&KeyTry| is_todays(past.started_at) || past.settled_at.is_some_and(is_todays);
-    if key.tries.iter().filter(was_today).any(counts) {
+    // One that was refused for good and can be charged all the same was issued again since: another card.
+    let said_no = |past: &PastAttempt| {
+        let is_its = past.billing_key_id == key.id && past.class != Some(DeclineClass::Hard);
+        is_its && is_no(past.state, past.class) && past.settled_at.is_some_and(is_todays)
+    };
+    if key.tries.iter().filter(was_today).any(counts) || own.iter().any(said_no) {
         KeyTurn::Tomorrow
     } else if key.is_held || key.tries.iter().any(|past| past.state == AttemptState::Open && past.under_way) {
         KeyTurn::Busy
@@ -53,11 +59,12 @@ pub fn turn(key: &KeyFacts, now: DateTime<Utc>, zone: Zone) -> KeyTurn {
 
 /// It was the key's attempt of its day, or may turn out to have been.
 fn counts(past: &KeyTry) -> bool {
-    match past.state {
-        AttemptState::Declined => !matches!(past.class, Some(DeclineClass::Transient | DeclineClass::Config)),
-        AttemptState::Open => !past.under_way,
-        AttemptState::Paid | AttemptState::Refused | AttemptState::NotCharged => false,
-    }
+    is_no(past.state, past.class) || (past.state == AttemptState::Open && !past.under_way)
+}
+
+/// The card's own no, and not the network's or our contract's.
+fn is_no(state: AttemptState, class: Option<DeclineClass>) -> bool {
+    state == AttemptState::Declined && !matches!(class, Some(DeclineClass::Transient | DeclineClass::Config))
 }
 
 #[cfg(test)]
@@ -67,7 +74,7 @@ mod tests {
 
     fn turn_after(tries: Vec<KeyTry>) -> KeyTurn {
         let key = KeyFacts { tries, ..claim_facts().keys[0].clone() };
-        turn(&key, now(), policy().zone)
+        turn(&key, &[], now(), policy().zone)
     }
 
     fn declined(class: DeclineClass, hours_ago: i64) -> KeyTry {
@@ -120,6 +127,6 @@ mod tests {
         assert_eq!(turn_after(vec![open(false, 1)]), KeyTurn::Tomorrow);
         assert_eq!(turn_after(vec![open(false, 30)]), KeyTurn::Free, "it does not hold up the others for a week");
         let held = KeyFacts { is_held: true, ..claim_facts().keys[0].clone() };
-        assert_eq!(turn(&held, now(), policy().zone), KeyTurn::Busy);
+        assert_eq!(turn(&held, &[], now(), policy().zone), KeyTurn::Busy);
     }
 }

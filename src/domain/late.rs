@@ -136,6 +136,18 @@ mod tests {
     }
 
     #[test]
+    fn what_turns_up_after_an_end_is_told_although_the_same_was_told_before_it() {
+        let told = |state, canceled| {
+            let Late::Found(settled) = decided(state, &paid(), canceled) else { panic!("not found") };
+            settled.events.iter().map(|event| event.dedupe.clone()).collect::<Vec<_>>()
+        };
+        let (failed, canceled, review) =
+            (told(State::Failed, true), told(State::Canceled, true), told(State::Review, true));
+        assert!(!failed.is_empty() && failed != canceled && canceled != review && failed != review);
+        assert_eq!(failed, told(State::Failed, true), "and once");
+    }
+
+    #[test]
     fn money_beside_money_changes_no_renewal() {
         assert_eq!(decided(State::Paid, &paid(), false), Late::Beside);
     }

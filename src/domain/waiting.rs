@@ -1,7 +1,7 @@
 //! What becomes of renewals that wait while the world around them changes: a cancellation, a change of mind, a new
 //! billing key, the end of the grace.
 
-use super::claim::RenewalChange;
+use super::claim::{Lateness, RenewalChange};
 use super::date::first_allowed;
 use super::event::{EventKind, NewEvent};
 use super::ids::{EventId, RenewalId, SubscriptionId};
@@ -61,9 +61,7 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
         State::Due if facts.waits_for_key && facts.has_usable_key && facts.period_is_next => Some(Event::KeyArrived),
         State::Due if is_due_for_new_key(facts, policy, now) => Some(Event::KeyArrived),
         State::Due if facts.commanded => None,
-        State::Due if facts.never_tried && !facts.waits_for_key && facts.period_start + policy.max_overdue < now => {
-            Some(Event::TooLate)
-        }
+        State::Due if facts.never_tried && !facts.waits_for_key && is_late(facts, policy, now) => Some(Event::TooLate),
         State::Due if facts.access_until <= now && (facts.was_declined || facts.waits_for_key) => {
             Some(Event::GraceOver)
         }
@@ -74,6 +72,11 @@ fn what_happened(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> O
         }
         _ => None,
     }
+}
+
+fn is_late(facts: &WaitingFacts, policy: &Policy, now: DateTime<Utc>) -> bool {
+    let (due_since, access_until) = (facts.next_attempt_at, facts.access_until);
+    Lateness { period_start: facts.period_start, due_since, access_until }.is_too_late(policy, now)
 }
 
 /// A new card does not wait for the ladder of the old one. What the ladder planned sooner is sooner.
@@ -234,9 +237,12 @@ mod tests {
 
     #[test]
     fn what_was_never_tried_lapses_and_what_only_we_broke_goes_to_a_person() {
-        let never = WaitingFacts { never_tried: true, was_declined: false, ..waits() };
+        let due_since = Some(now());
+        let never = WaitingFacts { never_tried: true, was_declined: false, next_attempt_at: due_since, ..waits() };
         let late = period_end() + TimeDelta::days(3) + TimeDelta::seconds(1);
         assert_eq!(decided(&never, late), Some((State::Lapsed, None)));
+        let has_a_key_since = WaitingFacts { next_attempt_at: Some(late - TimeDelta::days(1)), ..never };
+        assert_eq!(decided(&has_a_key_since, late), None, "it came due late, and access lasts");
         let ours = WaitingFacts { was_declined: false, ..waits() };
         assert_eq!(decided(&ours, waits().access_until), Some((State::Review, None)));
         let unread = WaitingFacts { state: State::Canceled, is_complete: false, ..waits() };

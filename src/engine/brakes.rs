@@ -3,7 +3,7 @@
 //!
 //! What does not live here: where a brake trips (`domain::brakes`), and what the gateway itself stops (`channel`).
 
-use super::run::Run;
+use super::run::{Run, Scope};
 use super::{Engine, RunError};
 use crate::domain::brakes::{self, Brake, Charges, Tripped};
 use crate::domain::charge::Attempt;
@@ -13,6 +13,10 @@ use crate::domain::money::Currency;
 use crate::store::StoreError;
 use crate::store::read::DueSum;
 use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Runs read to find the last one that charged.
+const RUNS_READ: u32 = 50;
 
 impl Engine {
     /// Who let brakes go, and why: on disk before anything is charged without them.
@@ -31,9 +35,33 @@ impl Engine {
         if run.is_stopping() {
             return Ok(());
         }
+        self.keep_held(run).await?;
         let due = charges(&self.store.due_now(run.only.as_deref()).await?);
         let ahead = limited(due, run.charges_left());
         run.trip(brakes::before(&ahead, run.book.usual().as_ref(), &run.brakes));
+        Ok(())
+    }
+
+    /// The day's retries go on where the last run ended: a channel that a person must look at is not tried anew every quarter
+    /// of an hour, fifty customers at a time.
+    async fn keep_held(&self, run: &Run) -> Result<(), RunError> {
+        if run.scope != Scope::Planned || run.let_go.is_some() {
+            return Ok(());
+        }
+        let (own, date) = (run.id.to_string(), run.business_date);
+        let rows = self.store.runs(RUNS_READ).await?;
+        let last = rows
+            .iter()
+            .find(|row| row.id != own && row.business_date == date && row.figures["held_channels"].is_object());
+        let Some(figures) = last.map(|row| &row.figures) else { return Ok(()) };
+        let brakes: Vec<Tripped> = serde_json::from_value(figures["brakes"].clone()).unwrap_or_default();
+        let held: BTreeMap<String, String> =
+            serde_json::from_value(figures["held_channels"].clone()).unwrap_or_default();
+        for (channel, why) in held {
+            run.stop_channel(&channel, &why);
+            let brake = brakes.iter().find(|tripped| tripped.channel.as_deref() == Some(&*channel));
+            brake.into_iter().for_each(|tripped| run.report.tripped(tripped.clone()));
+        }
         Ok(())
     }
 

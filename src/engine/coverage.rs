@@ -85,7 +85,7 @@ impl Book {
 
     /// What the plan is compared with.
     pub fn usual(&self) -> Option<Usual> {
-        self.ledger.usual(self.business_date, self.missed.len())
+        self.ledger.usual(self.business_date, self.ledger.unplanned(&self.missed))
     }
 
     fn count(&self, disposition: Disposition, due_on: impl FnOnce() -> NaiveDate) {

@@ -61,6 +61,9 @@ pub struct RunReport {
     pub retries: BTreeMap<String, u64>,
     /// Channels that stopped, and why.
     pub stopped_channels: BTreeMap<String, String>,
+    /// Those of them that only a person mends: until then, or until the next whole run, the day's retries leave them alone.
+    /// `None` for a run over some subscriptions only, which says nothing about the channels.
+    pub held_channels: Option<BTreeMap<String, String>>,
     /// Still due when the run ended: not charged, and nothing lost.
     pub left_due: u64,
     /// What the gateway took since the last run was compared with the database before anything was charged.
@@ -146,7 +149,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn of(run: &NewRun, zone: Zone, let_go: Option<Override>) -> Self {
+    pub fn of(run: &NewRun, zone: Zone, let_go: Option<Override>, takes_all: bool) -> Self {
         let figures = RunReport {
             run_id: run.id.to_string(),
             trigger: run.trigger.clone(),
@@ -154,6 +157,7 @@ impl Report {
             zone: run.zone.clone(),
             started_at: run.started_at,
             let_go,
+            held_channels: takes_all.then(BTreeMap::new),
             ..RunReport::default()
         };
         Self { figures: Mutex::new(figures), held: Mutex::default(), zone }
@@ -276,6 +280,13 @@ impl Report {
 
     pub fn channel_stopped(&self, channel: &str, why: &str) {
         self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
+    }
+
+    /// A person must look before the channel charges again.
+    pub fn channel_held(&self, channel: &str, why: &str) {
+        if let Some(held) = &mut self.lock().held_channels {
+            held.insert(channel.to_owned(), why.to_owned());
+        }
     }
 
     /// A brake holds all charging, or a channel; told once, however many answers say so.

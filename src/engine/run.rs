@@ -172,7 +172,7 @@ impl Engine {
             claiming: tokio::sync::Mutex::default(),
             charges_left: Mutex::new(request.charges_max),
             paces: Paces::new(&self.limits),
-            report: Report::of(&row, zone, let_go.clone()),
+            report: Report::of(&row, zone, let_go.clone(), request.only.is_empty()),
             book,
             brakes: let_go.as_ref().map_or_else(|| brakes.clone(), |let_go| brakes.without(&let_go.brakes)),
             let_go,
@@ -346,6 +346,7 @@ impl Run {
         if stops.channels.insert(channel.to_owned()) {
             tracing::error!(run.id = %self.id, channel, "charging on {channel} stops: {why}; what is due stays due");
             self.report.channel_stopped(channel, why);
+            self.report.channel_held(channel, why);
         }
     }
 }

@@ -44,7 +44,7 @@ fn a_later_attempt_has_its_own_number_and_key_and_knows_the_earlier_ones() {
         billing_key_id: "bk_1".into(),
         transaction_id: Some("tx-1".to_owned()),
         class: Some(DeclineClass::Soft),
-        settled_at: Some(now()),
+        settled_at: Some(now() - TimeDelta::days(1)),
     };
     let given_back = PastAttempt { number: 2, state: AttemptState::NotCharged, transaction_id: None, ..past.clone() };
     let facts = ClaimFacts { attempts: vec![past, given_back], ..claim_facts() };
@@ -75,7 +75,7 @@ fn a_later_pass_is_about_one_channel_and_what_had_no_turn_yet() {
         state,
         billing_key_id: "bk_1".into(),
         transaction_id: None,
-        class: None,
+        class: Some(DeclineClass::Transient),
         settled_at: Some(settled_at),
     };
     facts.attempts = vec![past(AttemptState::Declined, now() - TimeDelta::hours(1))];

@@ -8,7 +8,7 @@ use renewd::domain::coverage::Entry;
 use renewd::domain::ids::RunId;
 use renewd::domain::payment::PaymentStatus;
 use renewd::engine::report::RunReport;
-use renewd::engine::run::RunRequest;
+use renewd::engine::run::{RunRequest, Scope};
 use renewd::store::{ClosedRun, NewRun};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,8 +18,10 @@ crate::on_both_databases! {
     a_sum_that_is_too_large_is_held,
     what_grew_too_much_is_held_on_the_next_day_too,
     growth_of_a_small_business_is_none,
+    a_day_of_waiting_makes_no_growth_ordinary,
     a_missed_day_is_no_growth,
     a_channel_that_declines_too_many_stops_alone,
+    the_days_retries_leave_a_held_channel_alone,
     retries_that_are_declined_again_stop_nothing,
     what_becomes_due_on_the_way_is_held_too,
     a_limited_run_has_only_its_own_charges_ahead_of_it,
@@ -150,6 +152,20 @@ async fn what_grew_too_much_is_held_on_the_next_day_too(on: On) {
     assert_let_go(&world, Brake::Growth, 5).await;
 }
 
+async fn a_day_of_waiting_makes_no_growth_ordinary(on: On) {
+    let world = world(on, &GROWTH, 5).await;
+    for day in 16..30 {
+        history(&world, &[(&format!("2026-01-{day}"), 2)]).await;
+    }
+    assert_held(&world, &world.run().await, Brake::Growth, 5).await;
+    let next = world.run_after(TimeDelta::days(1)).await;
+    assert!(
+        next.problem.as_ref().unwrap().contains("5 subscriptions are due for the first time, 4 at most"),
+        "{next:?}"
+    );
+    assert_held(&world, &next, Brake::Growth, 5).await;
+}
+
 async fn growth_of_a_small_business_is_none(on: On) {
     let world = world(on, &[("brakes.growth_percent_max", "100"), ("brakes.growth_floor", "5")], 5).await;
     fridays(&world, 1, &[]).await;
@@ -185,6 +201,27 @@ async fn a_channel_that_declines_too_many_stops_alone(on: On) {
     assert_eq!((world.told("brake.tripped").await.len(), report.told_by), (1, Some("brake.tripped")));
     let again = run_without(&world, &[Brake::Declines]).await;
     assert_eq!((again.status.as_str(), again.declined), ("completed", report.left_due));
+}
+
+async fn the_days_retries_leave_a_held_channel_alone(on: On) {
+    let world = world(on, &DECLINES, 0).await;
+    for number in 0..30 {
+        world.subscribe(&format!("sub-{number:02}"), &format!("bk-{number}-insufficient")).await;
+    }
+    let first = world.run().await;
+    assert_eq!(tripped(&first), [Brake::Declines]);
+    world.subscribe("other", "bk-other").await;
+    world.import(&key("other", "bk-other").replace('}', r#","channel_key":"channel-2"}"#)).await;
+    assert_eq!(world.try_run(&["other"]).await.unwrap().paid, 1, "a run of other subscriptions releases nothing");
+    for _ in 0..3 {
+        world.clock.pass(TimeDelta::minutes(15));
+        let request = RunRequest { trigger: "retries".to_owned(), scope: Scope::Planned, ..RunRequest::default() };
+        let retries = world.run_as(request).await.unwrap();
+        assert_eq!((retries.declined, retries.left_due, tripped(&retries)), (0, first.left_due, vec![Brake::Declines]));
+    }
+    assert_eq!(world.told("brake.tripped").await.len(), 1);
+    world.clock.pass(TimeDelta::hours(3));
+    assert!(world.run().await.declined > 0, "a whole run tries again");
 }
 
 async fn retries_that_are_declined_again_stop_nothing(on: On) {

@@ -10,6 +10,8 @@ crate::on_both_databases! {
     a_card_that_said_no_is_not_asked_again_that_day_for_another_subscription,
     a_card_that_is_gone_is_found_out_once,
     a_new_card_is_tried_at_once,
+    a_first_card_that_comes_after_days_is_charged_while_access_lasts,
+    a_card_that_said_no_today_rests_though_the_one_after_it_is_gone,
     a_new_card_on_the_last_evening_keeps_the_access_until_the_morning,
     no_more_attempts_than_are_allowed_whatever_cards_come,
     nobody_is_cut_off_before_the_last_retry,
@@ -106,6 +108,38 @@ async fn a_new_card_is_tried_at_once(on: On) {
     world.import(&key(SUB, "bk-new")).await;
     assert_eq!(world.run_after(TimeDelta::hours(1)).await.paid, 1);
     assert_eq!(world.attempts(SUB).await.len(), 2);
+}
+
+async fn a_first_card_that_comes_after_days_is_charged_while_access_lasts(on: On) {
+    let world = World::new(on).await;
+    world.subscribe(SUB, "bk-first").await;
+    world
+        .texts("UPDATE billing_keys SET state = 'unusable', unusable_reason = 'told by the API service' RETURNING id")
+        .await;
+    assert_eq!(world.run().await.no_billing_key, 1);
+    // Longer than business.max_overdue after its period began, within the grace.
+    world.clock.pass(TimeDelta::days(5));
+    world.run().await;
+    world.import(&key(SUB, "bk-new")).await;
+    assert_eq!(world.run_after(TimeDelta::minutes(15)).await.paid, 1);
+    assert_eq!(world.timeline(SUB).await.subscription.status, "active");
+    assert_eq!(world.period_end(SUB).await, instant("2026-02-28T00:00:00+09:00"));
+}
+
+async fn a_card_that_said_no_today_rests_though_the_one_after_it_is_gone(on: On) {
+    let world = World::new(on).await;
+    world.subscribe(SUB, "bk-limit").await;
+    assert_eq!(world.run().await.declined, 1);
+    world.clock.pass(TimeDelta::seconds(1));
+    world.import(&key(SUB, "bk-newer-lost")).await;
+    world.run_after(TimeDelta::hours(1)).await;
+    assert_eq!(world.attempts(SUB).await.len(), 2, "the newer one was asked at once, and is gone");
+    for _ in 0..3 {
+        world.run_after(TimeDelta::minutes(15)).await;
+    }
+    assert_eq!(world.attempts(SUB).await.len(), 2, "the older one had its attempt of the day");
+    world.run_after(TimeDelta::days(1)).await;
+    assert_eq!(world.attempts(SUB).await.len(), 3);
 }
 
 async fn a_new_card_on_the_last_evening_keeps_the_access_until_the_morning(on: On) {

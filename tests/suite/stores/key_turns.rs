@@ -39,7 +39,7 @@ fn in_turn(ground: &Ground, seen: &Arc<Mutex<Vec<ClaimFacts>>>) -> ClaimDecider 
     Arc::new(move |facts| {
         seen.lock().unwrap().push(facts.clone());
         let zone = Zone::parse("Asia/Seoul").unwrap();
-        match turn(chargeable(&facts.keys).unwrap(), facts.now, zone) {
+        match turn(chargeable(&facts.keys).unwrap(), &facts.attempts, facts.now, zone) {
             KeyTurn::Free => ClaimDecision::Charge(Box::new(attempt(facts, run, AttemptId(chance.id(facts.now))))),
             KeyTurn::Busy => ClaimDecision::Wait,
             KeyTurn::Tomorrow => ClaimDecision::Skip,
