@@ -103,8 +103,6 @@ impl Engine {
 
     /// Subscriptions that have no renewal for their next period yet.
     async fn preview_due(&self, request: &RunRequest, look: &mut Look<'_>) -> Result<(), RunError> {
-        // An id of the preview names nothing: whoever plans makes their own.
-        let at = Planning { business_date: look.business_date, now: look.at, new_id: &Uuid::nil };
         let mut page = DuePage {
             ends_before: self.policy.due_before(look.business_date),
             after: None,
@@ -116,6 +114,8 @@ impl Engine {
             let Some(last) = facts.last() else { return Ok(()) };
             page.after = Some((last.current_period_end, last.id.clone()));
             let channels = self.channels(facts.iter().map(|facts| &facts.customer_id)).await?;
+            // An id of the preview names nothing: whoever plans makes their own.
+            let at = Planning { business_date: look.business_date, now: look.at, new_id: &Uuid::nil };
             for facts in &facts {
                 let (disposition, planned) = due::decide(facts, &self.policy, &at);
                 let channel = channels.get(facts.customer_id.as_str());

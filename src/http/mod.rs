@@ -4,22 +4,26 @@
 //! | --- | --- |
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/pay/…` | customers, by a signed link |
+//! | `/api/v1/…` | operations and their programs, by a bearer token; described in `/api/openapi.json` |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
 //! or the store once, and tells the answer. Whatever goes wrong is told as [`problem`] has it.
 
+pub mod api;
 pub mod auth;
 mod health;
 mod limits;
 mod listen;
 pub mod pay;
 mod problem;
+mod work;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
+pub use work::Work;
 
 use crate::clock::Clock;
 use crate::config::Server;
@@ -30,6 +34,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::get;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
 /// What the handlers work with once the daemon has its database.
@@ -40,6 +45,8 @@ pub struct Site {
     pub charging: Arc<Mutex<()>>,
     /// Rung when something came due that should not wait for the next tick.
     pub charge_soon: Arc<Notify>,
+    /// What requests started.
+    pub work: Work,
     /// `None`: customers give their cards elsewhere.
     pub pay: Option<PayPage>,
 }
@@ -64,6 +71,13 @@ impl Door {
         let _ = self.site.set(Arc::new(site));
     }
 
+    /// Waits for what requests started, for a bounded time.
+    pub async fn end(&self, within: Duration) {
+        if let Some(site) = self.site() {
+            site.work.end(within).await;
+        }
+    }
+
     fn site(&self) -> Option<&Arc<Site>> {
         self.site.get()
     }
@@ -85,6 +99,7 @@ pub fn router(door: &Arc<Door>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(api::routes())
         .merge(pay::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -77,6 +77,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     #[must_use]
     pub fn money(mut self, money: impl Into<String>) -> Self {
         self.money = Some(money.into());

@@ -13,7 +13,7 @@ use super::figures::local;
 use crate::app::{self, App};
 use crate::engine::deliver::Dispatcher;
 use crate::engine::{Engine, Silent};
-use crate::http::{Door, ListenError, Listening, Site};
+use crate::http::{self, Door, ListenError, Listening, Site};
 use crate::schedule::{Line, Ticks, Wakes};
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
@@ -89,6 +89,7 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
         zone: app.zone,
         charging: Arc::clone(&charging),
         charge_soon: Arc::clone(&charge_soon),
+        work: http::Work::new(shutdown.clone(), app.config.server.request_timeout),
         pay: site::pay_page(app, &engine).await?,
     });
     let look_ahead = app::look_ahead(&app.config, jobs::RENEWALS, &app.actor);
@@ -112,6 +113,7 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
     shutdown.request();
     wakes.stop().await;
     stop(&mut keepers, shutdown).await;
+    door.end(shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN).await;
     ended
 }
 

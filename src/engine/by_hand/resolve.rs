@@ -3,6 +3,7 @@
 
 use super::{ByHandError, Case, Retried, case, overtaken};
 use crate::domain::action::{ActionKind, Hand, NewAction};
+use crate::domain::by_hand::Refusal;
 use crate::domain::by_hand::resolve::{self, Answer, Look, Resolution, ReviewFacts, Shows};
 use crate::domain::by_hand::retry::{self, COMMAND_STANDS};
 use crate::domain::claim::RenewalChange;
@@ -51,9 +52,7 @@ impl Engine {
     ) -> Result<Resolved, ByHandError> {
         let case = case(&*self.store, &command.id).await?;
         let facts = self.review_facts(&case, command.against.is_some()).await?;
-        let new_id = || self.new_id();
-        let at = Settling { policy: &self.policy, now: facts.now, new_id: &new_id, canceled: false };
-        let (doing, charges) = match resolve::decide(command.answer, &facts, &at)? {
+        let (doing, charges) = match self.resolution(command.answer, &facts)? {
             Resolution::Paid(settlement) => (Doing::Settle(case.mark(), settlement), false),
             Resolution::Ends(change) => (Doing::Move(case.mark(), moved(change, None)), false),
             Resolution::Retry => {
@@ -76,6 +75,12 @@ impl Engine {
             return Ok(Resolved { renewal: retried.renewal.clone(), shown, retried: Some(retried) });
         }
         Ok(Resolved { renewal: self.again(&case).await?.renewal, shown, retried: None })
+    }
+
+    fn resolution(&self, answer: Answer, facts: &ReviewFacts) -> Result<Resolution, Refusal> {
+        let new_id = || self.new_id();
+        let at = Settling { policy: &self.policy, now: facts.now, new_id: &new_id, canceled: false };
+        resolve::decide(answer, facts, &at)
     }
 
     async fn review_facts(&self, case: &Case, against: bool) -> Result<ReviewFacts, ByHandError> {

@@ -22,6 +22,7 @@ mod resolve;
 mod rows;
 mod runs;
 mod schema;
+mod search;
 mod session;
 mod settle;
 mod statement;
