@@ -44,9 +44,14 @@ impl Problem {
         }
     }
 
-    /// What was asked cannot be read, or makes no sense.
+    /// What was asked cannot be read.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// It can be read, and makes no sense.
+    pub fn senseless(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// It stands against how things are now.

@@ -2,10 +2,12 @@
 
 use super::super::Problem;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use chrono::NaiveDate;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
@@ -18,6 +20,9 @@ const NAME_CHARS_MAX: usize = 200;
 /// The longest reason that is kept, in characters.
 const WORDS_CHARS_MAX: usize = crate::domain::action::WORDS_MAX;
 
+/// The largest amount that a database holds, in minor units: what every JSON reader can read exactly.
+const MINOR_MAX: i64 = 9_007_199_254_740_991;
+
 /// The body, as JSON.
 pub(super) struct Body<T>(pub T);
 
@@ -25,7 +30,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let bytes = read.map_err(|rejection| Problem::new(rejection.status(), "the body cannot be read to its end"))?;
+        // Lists would be taken field by field.
+        let starts_with = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+        let again = Request::from_parts(parts, axum::body::Body::from(bytes));
+        match Json::from_request(again, state).await {
+            Ok(_) if starts_with != Some(b'{') => Err(Problem::bad_request("the body must be an object: {…}")),
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -108,6 +120,39 @@ impl TryFrom<String> for Words {
     }
 }
 
+/// A client's name for what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Key(pub String);
+
+impl TryFrom<String> for Key {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_visible = |c: char| c.is_ascii_graphic() && c != '"';
+        if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.chars().all(is_visible) {
+            return Err(format!("must have 1 to {NAME_CHARS_MAX} visible ASCII characters, none of them a quote"));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A date with a year of four digits, as the standard has it; others are read by their author only.
+pub(super) fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NaiveDate>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|date| date.to_string() == text);
+    date.map(Some).ok_or_else(|| D::Error::custom("must be a date such as 2026-01-31"))
+}
+
+/// An amount in minor units. 5000.0 is a whole number as well: JSON has one kind of them.
+pub(super) fn minor<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+    let text = number.to_string();
+    let whole = text.strip_suffix(".0").unwrap_or(&text).parse().ok();
+    let amount = whole.filter(|amount| (1..=MINOR_MAX).contains(amount));
+    amount.map(Some).ok_or_else(|| D::Error::custom(format!("must be a whole number from 1 to {MINOR_MAX}")))
+}
+
 /// A text that must not stand in any message, however wrong it is.
 #[derive(Clone)]
 pub(super) struct Hidden(pub String);
@@ -146,6 +191,14 @@ impl PartialSchema for Words {
 
 impl ToSchema for Words {}
 
+impl PartialSchema for Key {
+    fn schema() -> RefOr<Schema> {
+        text("^[!#-~]+$".to_owned(), NAME_CHARS_MAX).into()
+    }
+}
+
+impl ToSchema for Key {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +211,22 @@ mod tests {
         let words = |text: &str| Words::try_from(text.to_owned()).is_ok();
         assert!(words("the customer called") && words("  a "));
         assert!(!words("") && !words("  ") && !words("a\u{7f}") && !words(&"x".repeat(1_001)));
+    }
+
+    #[test]
+    fn an_amount_is_whole_and_one_at_least() {
+        #[derive(Deserialize)]
+        struct Asked {
+            #[serde(default, deserialize_with = "minor")]
+            amount: Option<i64>,
+        }
+        let read = |text: &str| serde_json::from_str::<Asked>(text).map(|asked| asked.amount).ok();
+        for (text, amount) in [("{}", None), (r#"{"amount": null}"#, None), (r#"{"amount": 5000.0}"#, Some(5_000))] {
+            assert_eq!(read(text), Some(amount), "{text}");
+        }
+        for bad in ["0", "-1", "0.5", "1e300", "9007199254740992", "\"5\"", "true"] {
+            assert_eq!(read(&format!("{{\"amount\": {bad}}}")), None, "{bad}");
+        }
     }
 
     #[test]

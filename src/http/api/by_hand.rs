@@ -2,7 +2,7 @@
 
 use super::super::auth::Operator;
 use super::super::{Problem, Ready};
-use super::asked::{Body, Hidden, Id, Name, Words};
+use super::asked::{Body, Hidden, Id, Name, Words, minor};
 use super::schema;
 use crate::domain::action::Hand;
 use crate::domain::by_hand::refund::RefundAsk;
@@ -73,7 +73,7 @@ pub(super) struct Retry {
 
 impl Retry {
     fn new_key(&self) -> Result<Option<NewKey>, Problem> {
-        let nothing = |detail: String| Problem::bad_request(detail).money("nothing was charged");
+        let nothing = |detail: String| Problem::senseless(detail).money("nothing was charged");
         let name = |name: &Option<Name>| name.as_ref().map(|name| name.0.clone());
         let (channel_key, pg_provider) = (name(&self.channel_key), name(&self.pg_provider));
         let Some(Hidden(key)) = &self.with_billing_key else {
@@ -101,6 +101,7 @@ impl Retry {
             headers(("location" = String, description = "Where to see what came of it."))),
         (status = 404, description = "There is no such id.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Something stands against it. Nothing was charged.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The new card cannot be used. Nothing was charged.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn retry(
@@ -156,10 +157,10 @@ pub(super) async fn resolve(
     Id(id): Id,
     Body(asked): Body<Resolve>,
 ) -> Answer {
-    let nothing = |detail: String| Problem::bad_request(detail).money("nothing was changed");
     let against = asked.against_gateway.map(|words| words.0.trim().to_owned());
     if against.as_ref().is_some_and(|words| words.chars().count() < AGAINST_WORDS_MIN) {
-        return Err(nothing(format!("against_gateway takes at least {AGAINST_WORDS_MIN} characters"))
+        return Err(Problem::bad_request(format!("against_gateway takes at least {AGAINST_WORDS_MIN} characters"))
+            .money("nothing was changed")
             .hint("say what you know and the gateway does not: who said it, when, and where it can be seen"));
     }
     let hand = Hand::of(&caller.name).because(&asked.reason.0).seeing(&asked.evidence.0);
@@ -176,7 +177,8 @@ pub(super) async fn resolve(
 #[serde(deny_unknown_fields)]
 pub(super) struct Refund {
     /// How much, in the currency's minor unit (won, cents); all that is left, unless given.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
+    #[serde(default, deserialize_with = "minor")]
     amount: Option<i64>,
     /// Tells this refund from others of the same payment; the sum, unless given.
     #[schema(inline)]
@@ -208,9 +210,6 @@ pub(super) async fn refund(
     Id(id): Id,
     Body(asked): Body<Refund>,
 ) -> Answer {
-    if asked.amount.is_some_and(|amount| amount < 1) {
-        return Err(Problem::bad_request("amount must be 1 or more").money("nothing was given back"));
-    }
     let hand = Hand::of(&caller.name).because(&asked.reason.0);
     let reason = hand.reason.clone().unwrap_or_default();
     let ask = RefundAsk { amount: asked.amount, reference: asked.reference.map(|name| name.0), reason };

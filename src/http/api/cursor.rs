@@ -13,6 +13,16 @@ pub(super) const LIMIT_MAX: u32 = 200;
 
 const MICROS_BYTES: usize = 8;
 
+/// The first character of a run's cursor stands for the six bits above these, which are never set.
+const MICROS_BITS: u32 = 58;
+
+/// The last moment of the year 9999: the last that both databases can hold.
+const MICROS_MAX: i64 = 253_402_300_799_999_999;
+
+/// What cursors look like: whatever does is taken for a key, and other keys than ours find nothing amiss.
+pub(super) const RENEWALS: &str = "^[A-Za-z0-9_-]{21}[AQgw]$";
+pub(super) const RUNS: &str = "^A[A-Za-z0-9_-]{31}$";
+
 /// How many rows of a page somebody wants.
 ///
 /// # Errors
@@ -59,10 +69,10 @@ pub(super) fn run(cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, RunId)>
 fn read_run(text: &str) -> Option<(DateTime<Utc>, RunId)> {
     let bytes = bytes(text)?;
     let (micros, id) = bytes.split_at_checked(MICROS_BYTES)?;
-    let at = DateTime::from_timestamp_micros(i64::from_be_bytes(micros.try_into().ok()?))?;
-    // What no database can hold was never a cursor of ours.
-    let is_ours = (0..=9_999).contains(&chrono::Datelike::year(&at));
-    is_ours.then_some((at, RunId(Uuid::from_slice(id).ok()?)))
+    let micros = i64::from_be_bytes(micros.try_into().ok()?);
+    let is_ours = (0..1 << MICROS_BITS).contains(&micros);
+    let at = DateTime::from_timestamp_micros(micros.min(MICROS_MAX)).filter(|_| is_ours)?;
+    Some((at, RunId(Uuid::from_slice(id).ok()?)))
 }
 
 fn bytes(text: &str) -> Option<Vec<u8>> {

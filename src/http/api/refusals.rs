@@ -5,7 +5,6 @@ use crate::domain::by_hand::Refusal;
 use crate::engine::RunError;
 use crate::engine::by_hand::ByHandError;
 use crate::engine::start::StartError;
-use axum::http::StatusCode;
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -48,10 +47,10 @@ impl From<RunError> for Problem {
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::TooEarly(early) => Self::bad_request(early.to_string())
+            StartError::TooEarly(early) => Self::senseless(early.to_string())
                 .money("nothing was charged: no period is charged before it is due")
                 .hint(format!("see what that day will bring: GET /api/v1/plan?date={}", early.date)),
-            StartError::OtherRequest(id) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            StartError::OtherRequest(id) => Self::senseless(error.to_string())
                 .money("nothing more was started")
                 .hint(format!("see that run: GET /api/v1/runs/{id}; another run takes another key")),
             StartError::Run(error) => error.into(),

@@ -2,7 +2,7 @@
 
 use super::super::auth::Caller;
 use super::super::{Problem, Ready};
-use super::asked::{Id, Name, Params};
+use super::asked::{Id, Name, Params, day};
 use super::{cursor, schema};
 use crate::domain::ids::{PaymentId, SubscriptionId};
 use crate::domain::renewal::State;
@@ -30,8 +30,10 @@ pub(super) struct Search {
     payment_id: Option<Name>,
     /// The business date of the run that planned it.
     #[param(value_type = Option<String>, format = Date)]
+    #[serde(default, deserialize_with = "day")]
     date: Option<NaiveDate>,
     /// `next_cursor` of the page before.
+    #[param(schema_with = schema::renewals_cursor)]
     cursor: Option<String>,
     /// How many rows at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -63,24 +65,13 @@ pub(super) async fn list(
         state: asked.state,
         subscription: asked.subscription.map(|name| SubscriptionId(name.0)),
         payment: asked.payment_id.map(|name| PaymentId(name.0)),
-        business_date: asked.date.map(business_date).transpose()?,
+        business_date: asked.date,
         before: cursor::renewal(asked.cursor.as_deref())?,
         rows_max: limit + 1,
     };
     let mut renewals = site.engine.store.renewals_page(&page).await?;
     let next_cursor = cursor::next(&mut renewals, limit, cursor::of_renewal);
     Ok(Json(Renewals { renewals, next_cursor }))
-}
-
-/// A date that the databases and the calendar both know.
-///
-/// # Errors
-/// A 400 for another.
-pub(super) fn business_date(date: NaiveDate) -> Result<NaiveDate, Problem> {
-    if (1970..=9998).contains(&chrono::Datelike::year(&date)) {
-        return Ok(date);
-    }
-    Err(Problem::bad_request("date must be one from 1970 on"))
 }
 
 /// Everything about one subscription, by its own id, a renewal's or a payment's: what happened, what is next, and why.

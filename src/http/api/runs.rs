@@ -3,7 +3,7 @@
 use super::super::auth::Caller;
 use super::super::{Problem, Ready};
 use super::asked::{Id, Params};
-use super::cursor;
+use super::{cursor, schema};
 use crate::domain::ids::RunId;
 use crate::store::read::RunRow;
 use crate::store::search::RunPage;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub(super) struct Pages {
     /// `next_cursor` of the page before.
+    #[param(schema_with = schema::runs_cursor)]
     cursor: Option<String>,
     /// How many rows at most.
     #[param(minimum = 1, maximum = 200, default = 50)]

@@ -2,9 +2,8 @@
 
 use super::super::auth::Operator;
 use super::super::{Problem, Ready, Site};
-use super::asked::{Body, Name, Words};
-use super::plan::{self, Plan};
-use super::renewals::business_date;
+use super::asked::{Body, Key, Words, day};
+use super::plan::{self, Plan, business_date};
 use super::{cursor, schema};
 use crate::domain::action::Hand;
 use crate::domain::brakes::{Brake, Override};
@@ -35,6 +34,7 @@ const KEY_HEADER: &str = "idempotency-key";
 pub(super) struct NewRun {
     /// The business date to run for; today in the business zone, unless given.
     #[schema(value_type = Option<String>, format = Date)]
+    #[serde(default, deserialize_with = "day")]
     date: Option<NaiveDate>,
     /// What would be charged, and why the others not. Charges nothing and writes nothing.
     #[serde(default)]
@@ -48,20 +48,20 @@ pub(super) struct NewRun {
     reason: Option<Words>,
     /// The same as the header `Idempotency-Key`: the same key starts one run, however often it is sent.
     #[schema(inline)]
-    client_key: Option<Name>,
+    client_key: Option<Key>,
 }
 
 /// Starts a run and does not wait for its end. The same `Idempotency-Key` gives the same run, also after a restart and from
 /// another daemon; another request under it is refused.
 #[utoipa::path(
     post, path = "/api/v1/runs", tag = "runs", operation_id = "start_run", request_body = NewRun,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for this run: 1 to 200 visible characters.")),
+    params(("Idempotency-Key" = inline(Option<Key>), Header, description = "The client's name for this run.")),
     responses(
         (status = 200, description = "The plan, of a dry run.", body = Plan),
         (status = 202, description = "The run is under way, or was started under this key before.", body = RunRow,
             headers(("location" = String, description = "Where to see it."))),
         (status = 409, description = "A run is under way in this daemon.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Another request was made under this key.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It makes no sense, or another request was made under this key. Nothing was started.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn start(
@@ -157,13 +157,17 @@ fn started_as(run: &RunRow) -> Response {
 impl NewRun {
     /// The client's name for it.
     fn key(&self, headers: &HeaderMap) -> Result<Option<String>, Problem> {
-        let bad = || Problem::bad_request("the Idempotency-Key must have 1 to 200 visible characters");
+        let bad = || {
+            Problem::bad_request(
+                "the Idempotency-Key must have 1 to 200 visible ASCII characters, none of them a quote",
+            )
+        };
         let mut in_header = None;
         for value in headers.get_all(KEY_HEADER) {
             let text = value.to_str().map_err(|_| bad())?.trim();
             // Some write it as the draft of the standard has it, in quotes.
             let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-            let Name(key) = Name::try_from(text.to_owned()).map_err(|_| bad())?;
+            let Key(key) = Key::try_from(text.to_owned()).map_err(|_| bad())?;
             if in_header.replace(key).is_some() {
                 return Err(bad());
             }
@@ -171,7 +175,7 @@ impl NewRun {
         let in_body = self.client_key.as_ref().map(|key| key.0.clone());
         match (in_header, in_body) {
             (Some(one), Some(other)) if one != other => {
-                Err(Problem::bad_request("client_key and the header Idempotency-Key differ: give one of them"))
+                Err(Problem::senseless("client_key and the header Idempotency-Key differ: give one of them"))
             }
             (one, other) => Ok(one.or(other)),
         }
@@ -179,7 +183,7 @@ impl NewRun {
 
     /// As the engine takes it.
     fn request(&self, actor: &str) -> Result<RunRequest, Problem> {
-        let nothing = |detail: &str| Problem::bad_request(detail).money("nothing was charged");
+        let nothing = |detail: &str| Problem::senseless(detail).money("nothing was charged");
         let brakes = self.override_brakes.clone();
         let hand = Hand::of(actor);
         let let_go = match (&self.reason, brakes.is_empty()) {

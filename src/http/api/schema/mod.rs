@@ -7,6 +7,7 @@ mod figures;
 mod rows;
 
 use super::super::Problem;
+use super::cursor;
 use crate::domain::brakes::Brake;
 use crate::domain::by_hand::resolve::AGAINST_WORDS_MIN;
 use crate::domain::renewal::State;
@@ -128,6 +129,14 @@ fn formatted(format: KnownFormat) -> ObjectBuilder {
     plain(Type::String).format(Some(SchemaFormat::KnownFormat(format)))
 }
 
+pub(super) fn renewals_cursor() -> RefOr<Schema> {
+    plain(Type::String).pattern(Some(cursor::RENEWALS)).into()
+}
+
+pub(super) fn runs_cursor() -> RefOr<Schema> {
+    plain(Type::String).pattern(Some(cursor::RUNS)).into()
+}
+
 /// The states of a renewal.
 pub(super) fn state() -> RefOr<Schema> {
     plain(Type::String).enum_values(Some(State::ALL.map(State::as_str))).into()
@@ -159,7 +168,7 @@ pub(super) fn against() -> RefOr<Schema> {
     let any = r"[^\u0000-\u001f\u007f-\u009f]";
     let object = ObjectBuilder::from(words)
         .min_length(Some(AGAINST_WORDS_MIN))
-        .pattern(Some(format!("^{visible}{any}{{{},}}{visible}$", AGAINST_WORDS_MIN - 2)))
+        .pattern(Some(format!("^{any}*{visible}{any}{{{},}}{visible}{any}*$", AGAINST_WORDS_MIN - 2)))
         .description(Some(about))
         .build();
     nullable(object)
