@@ -19,7 +19,7 @@ pub enum Started {
 }
 
 /// A run that is open and not done yet.
-pub struct Opened(Run);
+pub struct Opened(Box<Run>);
 
 impl Opened {
     pub fn id(&self) -> RunId {
@@ -89,14 +89,14 @@ impl Engine {
     ) -> Result<Started, StartError> {
         self.refuse_future(request.business_date).await?;
         let Some(key) = key else {
-            return Ok(Started::Opened(Opened(self.open(request, shutdown).await?)));
+            return Ok(Started::Opened(Opened(Box::new(self.open(request, shutdown).await?))));
         };
         let (row, run) = self.new_run(request, shutdown).await?;
         if let Some(before) = self.store.open_run_once(&row, key).await? {
             return Ok(Started::Before(same(&before, key)?));
         }
         self.opened(&run).await?;
-        Ok(Started::Opened(Opened(run)))
+        Ok(Started::Opened(Opened(Box::new(run))))
     }
 
     /// Does a run that was started.
@@ -104,7 +104,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::run`].
     pub async fn finish(&self, started: Opened) -> Result<RunReport, RunError> {
-        self.do_all(started.0).await
+        self.do_all(*started.0).await
     }
 }
 

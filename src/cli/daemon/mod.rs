@@ -112,8 +112,8 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
     // Whatever ended it: no keeper starts anything more.
     shutdown.request();
     wakes.stop().await;
-    stop(&mut keepers, shutdown).await;
-    door.end(shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN).await;
+    let left = shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN;
+    tokio::join!(stop(&mut keepers, shutdown), door.end(left));
     ended
 }
 
