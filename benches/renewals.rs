@@ -18,27 +18,22 @@
     reason = "a measurement that cannot go on ends by saying so, and it measures by the machine's clock"
 )]
 
+mod ground;
 #[path = "../tests/suite/support/mod.rs"]
 mod support;
 
-use chrono::{TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
+use ground::{SimulatorProcess, cpu_seconds, fill, peak_mebibytes};
 use renewd::app::App;
 use renewd::config::{Config, Flag, Layers};
-use renewd::domain::charge::BillingKey;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{Silent, report::RunReport};
 use renewd::shutdown::Shutdown;
-use renewd::store::{BillingKeyRow, CustomerRow, ImportBatch, PlanRow, Store, SubscriptionRow};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A renewal is one charge and one look-up.
 const REQUESTS: u32 = 2;
-/// Subscriptions written by one import.
-const IMPORT_ROWS: u32 = 10_000;
 
 #[derive(Parser)]
 struct Args {
@@ -78,10 +73,10 @@ async fn main() {
     fill(&*store, args.due).await;
     let engine = app.engine(Arc::clone(&store), Arc::new(Silent)).await.unwrap();
 
-    let (cpu, started) = (cpu_seconds(), Instant::now());
+    let (cpu, started) = (cpu_seconds("self"), Instant::now());
     let request = RunRequest { trigger: "bench".to_owned(), actor: "bench".to_owned(), ..RunRequest::default() };
     let report = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await.unwrap();
-    let (took, cpu) = (started.elapsed(), cpu_seconds() - cpu);
+    let (took, cpu) = (started.elapsed(), cpu_seconds("self") - cpu);
     assert_eq!(report.paid, u64::from(args.due), "a run that loses renewals measures nothing: {report:?}");
     print(&args, &report, took, cpu);
 }
@@ -98,7 +93,7 @@ fn print(args: &Args, report: &RunReport, took: Duration, cpu: f64) {
     println!("  took / ideal        {:8.3}", took.as_secs_f64() / ideal);
     println!("  renewals per second {:8.0}", due / took.as_secs_f64());
     println!("  worker CPU          {:8.3} ms per renewal", cpu * 1000.0 / due);
-    println!("  peak memory         {:8.1} MiB", peak_mebibytes());
+    println!("  peak memory         {:8.1} MiB", peak_mebibytes("self"));
 }
 
 fn app(args: &Args, url: &str, base_url: &str) -> App {
@@ -116,94 +111,4 @@ fn app(args: &Args, url: &str, base_url: &str) -> App {
     ];
     let config = Config::load(&Layers { flags, ..Layers::default() }).unwrap();
     App::new(config, None, "bench".to_owned()).unwrap()
-}
-
-/// `due` subscriptions that end within the hour.
-async fn fill(store: &dyn Store, due: u32) {
-    let end = Utc::now();
-    let plan = PlanRow {
-        id: "pro".to_owned(),
-        name: "Pro".to_owned(),
-        amount: 55_000,
-        currency: "KRW".to_owned(),
-        interval: "P1M".to_owned(),
-        tier: "pro".to_owned(),
-        fallback_tier: "free".to_owned(),
-        order_name: "Pro".to_owned(),
-    };
-    for first in (0..due).step_by(IMPORT_ROWS as usize) {
-        let numbers = first..due.min(first + IMPORT_ROWS);
-        let batch = ImportBatch {
-            plans: vec![plan.clone()],
-            customers: numbers
-                .clone()
-                .map(|n| CustomerRow { id: format!("user_{n}"), name: None, email: None, phone: None })
-                .collect(),
-            billing_keys: numbers
-                .clone()
-                .map(|n| BillingKeyRow {
-                    id: format!("bk_{n}"),
-                    customer_id: format!("user_{n}"),
-                    billing_key: BillingKey::new(format!("billing-key-{n}")),
-                    channel_key: None,
-                    pg_provider: None,
-                })
-                .collect(),
-            subscriptions: numbers
-                .map(|n| SubscriptionRow {
-                    id: format!("sub_{n}"),
-                    customer_id: format!("user_{n}"),
-                    plan_id: "pro".to_owned(),
-                    next_plan_id: None,
-                    current_period_start: end - TimeDelta::days(30),
-                    current_period_end: end,
-                    anchor_day: 15,
-                    cancel_at_period_end: false,
-                })
-                .collect(),
-        };
-        store.import(batch).await.unwrap();
-    }
-}
-
-/// `renewd simulator`, stopped with this process.
-struct SimulatorProcess {
-    child: Child,
-    base_url: String,
-}
-
-impl SimulatorProcess {
-    fn start(latency: Duration) -> Self {
-        let latency = humantime::format_duration(latency).to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_renewd"))
-            .args(["simulator", "--request-latency", &latency])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let base_url = line.trim().strip_prefix("PORTONE_API_BASE=").expect("the simulator's address").to_owned();
-        Self { child, base_url }
-    }
-}
-
-impl Drop for SimulatorProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// User and system time of this process, in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    // Fields 14 and 15 of proc(5), in clock ticks, of which Linux tells user space a hundred a second.
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
-
-fn peak_mebibytes() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

@@ -26,6 +26,7 @@ use crate::notify::webhook::WebhookSink;
 use crate::notify::{HttpLimits, Sink};
 use crate::schedule::Line;
 use crate::store::{Installation, Pinned, SchemaProblem, Store, StoreError, sql};
+use crate::webhook::signature::Secrets;
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -224,6 +225,16 @@ impl App {
             sinks.push(Arc::new(sink.map_err(refuse("notify.pagerduty_url"))?));
         }
         Ok(sinks)
+    }
+
+    /// What PortOne signs its messages with; `None` where they are not taken.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a text that holds no secret.
+    pub fn webhook_secrets(&self) -> Result<Option<Secrets>, ConfigError> {
+        let Some(text) = &self.config.gateway.webhook_secret else { return Ok(None) };
+        let secrets = Secrets::parse(text.expose());
+        secrets.map(Some).map_err(|why| self.config.provenance.refuse("gateway.webhook_secret", why.to_string()))
     }
 
     /// Whose database the settings say that this is.

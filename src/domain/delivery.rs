@@ -74,7 +74,9 @@ impl Told {
         use EventKind as Kind;
         match self.known_kind() {
             Some(Kind::GatewayUnauthorized | Kind::RestoreSuspected | Kind::BrakeTripped) => Severity::Critical,
-            Some(Kind::RunFailed | Kind::RenewalReview | Kind::PaymentUnknown) => Severity::Error,
+            Some(Kind::RunFailed | Kind::RenewalReview | Kind::PaymentUnknown | Kind::PaymentDisputed) => {
+                Severity::Error
+            }
             Some(Kind::RenewalFailed | Kind::RenewalLapsed | Kind::ChargingPaused | Kind::BrakeOverridden) | None => {
                 Severity::Warning
             }
@@ -190,6 +192,8 @@ fn audience(event: &Told, routing: &Routing) -> Audience {
         | Kind::BillingKeyMissing
         | Kind::PaymentRefunded => to(true, false, false, false),
         Kind::RenewalReview => to(true, true, true, true),
+        // Answered within days, in the console: nobody is woken for it.
+        Kind::PaymentDisputed | Kind::PaymentDisputeResolved => to(true, true, false, true),
         Kind::PaymentUnknown => to(false, true, false, true),
         Kind::RunCompleted => {
             to(false, did_something(&event.payload), declines_too_much(&event.payload, routing), false)

@@ -45,6 +45,8 @@ kinds! {
     RunCompleted = "run.completed",
     RunFailed = "run.failed",
     PaymentUnknown = "payment.unknown",
+    PaymentDisputed = "payment.disputed",
+    PaymentDisputeResolved = "payment.dispute_resolved",
     RestoreSuspected = "restore.suspected",
     ChargingPaused = "charging.paused",
     ChargingResumed = "charging.resumed",

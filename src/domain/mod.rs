@@ -25,6 +25,7 @@ pub mod late;
 pub mod look_ahead;
 pub mod look_ups;
 pub mod money;
+pub mod notice;
 pub mod outlook;
 pub mod pay_link;
 pub mod payment;

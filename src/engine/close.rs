@@ -6,6 +6,7 @@ use super::{Engine, RunError};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::store::ClosedRun;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 impl Engine {
@@ -63,6 +64,33 @@ impl Engine {
         written?;
         tracing::info!(run.id = %run.id, status, paid = report.paid, declined = report.declined, "run {} {status}", run.id);
         Ok(report)
+    }
+}
+
+/// How a run ended that charged nothing.
+pub(super) struct Looked {
+    pub status: String,
+    pub problem: Option<String>,
+    /// As its command prints them.
+    pub figures: Value,
+    pub finished_at: DateTime<Utc>,
+}
+
+impl Engine {
+    /// Closes a run that only looked: it covers no date, and is no digest.
+    pub(super) async fn close_looked(
+        &self,
+        run: &Run,
+        looked: Looked,
+        ended: Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let Looked { status, problem, figures, finished_at } = looked;
+        let (events, coverage) = (Vec::new(), Vec::new());
+        let closed = ClosedRun { id: run.id, status, figures, error: problem, finished_at, events, coverage };
+        // Why it failed is worth more to the reader than that the row could not be closed either.
+        let written = self.store.close_run(&closed).await;
+        ended?;
+        Ok(written?)
     }
 }
 

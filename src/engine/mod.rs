@@ -18,6 +18,7 @@ pub mod coverage;
 pub mod deliver;
 mod drain;
 pub mod explain;
+pub mod hear;
 pub mod import;
 mod late;
 pub mod limits;

@@ -5,6 +5,7 @@
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/pay/…` | customers, by a signed link |
 //! | `/api/v1/…` | operations and their programs, by a bearer token; described in `/api/openapi.json` |
+//! | `/webhooks/portone` | PortOne, signed |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -17,12 +18,14 @@ mod limits;
 mod listen;
 pub mod pay;
 mod problem;
+pub mod webhooks;
 mod work;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
+pub use webhooks::Webhooks;
 pub use work::Work;
 
 use crate::clock::Clock;
@@ -32,7 +35,7 @@ use crate::engine::Engine;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -49,6 +52,8 @@ pub struct Site {
     pub work: Work,
     /// `None`: customers give their cards elsewhere.
     pub pay: Option<PayPage>,
+    /// `None`: PortOne tells nothing, and nothing depends on it.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// What is there from the first moment on.
@@ -101,6 +106,7 @@ pub fn router(door: &Arc<Door>) -> Router {
         .route("/readyz", get(health::ready))
         .merge(api::routes())
         .merge(pay::routes())
+        .route("/webhooks/portone", post(webhooks::receive))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));

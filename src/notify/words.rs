@@ -65,6 +65,14 @@ fn of_one(event: &Told) -> Words {
             Some("find out whose it is; renewd touches nothing that it does not know"),
             Some("renewd reconcile".to_owned()),
         ),
+        Some(EventKind::PaymentDisputed) => (
+            format!("{subject}: the customer disputes a payment"),
+            Some("answer it in PortOne's console in time; the subscription goes on until somebody ends it"),
+            show,
+        ),
+        Some(EventKind::PaymentDisputeResolved) => {
+            (format!("{subject}: the dispute about a payment is over"), Some("see PortOne's console for how"), show)
+        }
         Some(EventKind::RenewalReview) => {
             (format!("{subject} needs a person"), Some("nothing more is charged for it until somebody decides"), show)
         }

@@ -5,6 +5,7 @@
 
 pub mod act;
 mod import;
+pub mod inbox;
 pub mod memory;
 pub mod outbox;
 pub mod postgres;
@@ -286,7 +287,7 @@ pub struct LookAheadPage {
 
 /// The tables and the steps of a run. All times are decided by the database's clock, see [`Store::now`].
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: inbox::Inbox + Send + Sync {
     /// The database's clock (on SQLite the host's, which never goes back), unless a test clock replaces it.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 

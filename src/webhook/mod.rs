@@ -3,4 +3,5 @@
 //! Pure: no HTTP, no clock. What does not live here: what a message leads to. It names a payment and proves nothing, so
 //! all it may ever cause is a look-up.
 
+pub mod notice;
 pub mod signature;

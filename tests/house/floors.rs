@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 /// A module names only modules of lower rank, and itself. The ports are apart although they share a floor.
 const RANKS: &[(&str, u8)] = &[
     ("domain", 10),
-    ("webhook", 10),
+    // Reads messages into the domain's words.
+    ("webhook", 15),
     ("config", 20),
     ("telemetry", 25),
     ("shutdown", 25),
@@ -64,6 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["gateway/portone", "notify", "config/url"]), // the settings know its Url, nothing of HTTP
     ("sqlx", &["store"]),
     ("axum", &["gateway/simulator", "http"]),
+    ("form_urlencoded", &["webhook"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("tower", &["http"]),

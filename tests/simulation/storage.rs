@@ -14,12 +14,14 @@ use renewd::domain::due::{PlannedRenewal, SubscriptionFacts};
 use renewd::domain::event::NewEvent;
 use renewd::domain::ids::{AttemptId, CustomerId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use renewd::domain::look_ahead::{LookAheadFacts, LookedAhead};
+use renewd::domain::notice::{Kept, KeyHeard, Notice, Outcome};
 use renewd::domain::reconcile::{FoundPayment, KnownPayment, WantedPayment};
 use renewd::domain::refund::{RefundChange, RefundFacts};
 use renewd::domain::renewal::State;
 use renewd::domain::settlement::{PaymentRecord, Settlement};
 use renewd::domain::waiting::WaitingFacts;
 use renewd::store::act::Act;
+use renewd::store::inbox::{Inbox, KeysHeard};
 use renewd::store::outbox::{DeliveriesLeft, DeliveryClaim, DeliveryFilter, DeliveryRow, ManualChange, Router};
 use renewd::store::read::{
     ActionRow, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Timeline, UnseenCode,
@@ -405,5 +407,28 @@ impl Store for Storage {
 
     async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {
         self.at("timeline", self.inner.timeline(id)).await
+    }
+}
+
+#[async_trait]
+impl Inbox for Storage {
+    async fn keep_notices(&self, notices: &[Notice]) -> Stored<Vec<String>> {
+        self.at("keep notices", self.inner.keep_notices(notices)).await
+    }
+
+    async fn claim_notices(&self, rows_max: u32, lease: Duration) -> Stored<Vec<Kept>> {
+        self.at("claim notices", self.inner.claim_notices(rows_max, lease)).await
+    }
+
+    async fn record_notices(&self, outcomes: &[Outcome]) -> Stored<()> {
+        self.at("record notices", self.inner.record_notices(outcomes)).await
+    }
+
+    async fn forget_notices(&self, before: DateTime<Utc>, rows_max: u32) -> Stored<u64> {
+        self.at("forget notices", self.inner.forget_notices(before, rows_max)).await
+    }
+
+    async fn hear_keys(&self, heard: &[KeyHeard]) -> Stored<KeysHeard> {
+        self.write("keys", self.inner.hear_keys(heard), |keys| !keys.back.is_empty()).await
     }
 }

@@ -17,6 +17,7 @@ use crate::store::read::RunRow;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Runs read to find today's; far more than a day of two daemons has.
 pub(super) const RUNS_READ: u32 = 500;
@@ -93,6 +94,8 @@ pub(super) struct Work {
     pub dispatcher: Dispatcher,
     pub look_ahead: LookAheadRequest,
     pub actor: String,
+    /// Notified when something came due that should not wait for its tick.
+    pub charge_soon: Arc<Notify>,
     pub shutdown: Shutdown,
 }
 
@@ -118,6 +121,26 @@ impl Work {
     pub(super) async fn deliver_events(&self) -> Result<(), Failure> {
         let delivered = self.dispatcher.deliver(DELIVER_WITHIN, &self.shutdown).await.map_err(of_store)?;
         one_run::tell_of_troubles(&delivered);
+        Ok(())
+    }
+
+    /// Looks into what the gateway told.
+    ///
+    /// # Errors
+    /// As [`Work::perform`]. A gateway that does not answer is no failure of the job: it is asked again later.
+    pub(super) async fn hear(&self) -> Result<(), Failure> {
+        let heard = self.engine.hear(&self.actor, &self.shutdown).await.map_err(of_run)?;
+        if heard.keys_back > 0 {
+            self.charge_soon.notify_one();
+        }
+        if heard.messages > 0 {
+            tracing::info!(
+                looked_up = heard.looked_up,
+                adopted = heard.adopted,
+                "{} webhook(s) were looked into",
+                heard.messages
+            );
+        }
         Ok(())
     }
 

@@ -47,6 +47,8 @@ struct Rungs {
     by_line: Vec<Rung>,
     /// For what the others did, and at every look for what other processes did.
     events: Arc<Bell>,
+    /// For what the gateway told, and at every look for what could not be looked into before.
+    webhooks: Arc<Bell>,
     /// Notified when something came due that should not wait for its tick.
     soon: Arc<Notify>,
 }
@@ -83,7 +85,7 @@ impl From<ListenError> for CliError {
 async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
     let (engine, charging) = (Arc::new(engine), Arc::new(Mutex::new(())));
-    let charge_soon = Arc::<Notify>::default();
+    let (charge_soon, webhooks) = (Arc::<Notify>::default(), Arc::<Bell>::default());
     door.open(Site {
         engine: Arc::clone(&engine),
         zone: app.zone,
@@ -91,13 +93,15 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
         charge_soon: Arc::clone(&charge_soon),
         work: http::Work::new(shutdown.clone(), app.config.server.request_timeout),
         pay: site::pay_page(app, &engine).await?,
+        webhooks: site::webhooks(app, &engine, &webhooks)?,
     });
     let look_ahead = app::look_ahead(&app.config, jobs::RENEWALS, &app.actor);
     let (actor, shutdown_too) = (app.actor.clone(), shutdown.clone());
-    let work = Arc::new(Work { engine, dispatcher, look_ahead, actor, shutdown: shutdown_too });
+    let soon = Arc::clone(&charge_soon);
+    let work = Arc::new(Work { engine, dispatcher, look_ahead, actor, charge_soon, shutdown: shutdown_too });
     let lines = lines(app)?;
-    let (mut rungs, mut keepers) = start(app, &work, &lines, &charging);
-    rungs.soon = charge_soon;
+    let (mut rungs, mut keepers) = start(app, &work, &lines, (&charging, &webhooks));
+    rungs.soon = soon;
     ring_for_what_was_missed(app, &work, &lines, &rungs.by_line).await;
     let sleeper = Arc::new(Notify::new());
     let each: Vec<&Line> = lines.iter().map(|(_, line)| line).collect();
@@ -117,8 +121,13 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
     ended
 }
 
-/// A keeper for each line, and one for events, which has none: it goes on all the time.
-fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)], charging: &Arc<Mutex<()>>) -> (Rungs, JoinSet<()>) {
+/// A keeper for each line, and one each for events and webhooks, which have none: they go on all the time.
+fn start(
+    app: &App,
+    work: &Arc<Work>,
+    lines: &[(Job, Line)],
+    (charging, webhooks): (&Arc<Mutex<()>>, &Arc<Bell>),
+) -> (Rungs, JoinSet<()>) {
     let (mut by_line, mut keepers, events) = (Vec::new(), JoinSet::new(), Arc::new(Bell::default()));
     let keeper = |name, bell: &Arc<Bell>, then| Keeper {
         name,
@@ -138,9 +147,11 @@ fn start(app: &App, work: &Arc<Work>, lines: &[(Job, Line)], charging: &Arc<Mute
         keepers.spawn(async move { keeper.keep(|| work.perform(job)).await });
         by_line.push(Rung { job, ticks: Ticks::from(line.clone(), app.clock.now()), bell });
     }
+    let (hearing, hears) = (keeper("webhooks", webhooks, Some(Arc::clone(&events))), Arc::clone(work));
+    keepers.spawn(async move { hearing.keep(|| hears.hear()).await });
     let (keeper, work) = (keeper("events", &events, None), Arc::clone(work));
     keepers.spawn(async move { keeper.keep(|| work.deliver_events()).await });
-    (Rungs { by_line, events, soon: Arc::default() }, keepers)
+    (Rungs { by_line, events, webhooks: Arc::clone(webhooks), soon: Arc::default() }, keepers)
 }
 
 /// The engine, and who tells of what it does, as soon as there is a database; `None` when it was told to stop before.
@@ -250,6 +261,7 @@ async fn watch(
             }
         }
         rungs.events.ring();
+        rungs.webhooks.ring();
         door.pulse.beat(&*app.clock);
         // Through the workers and not past them: a daemon whose workers all hang must not look alive.
         if tokio::spawn(async {}).await.is_ok() {

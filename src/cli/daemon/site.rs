@@ -1,9 +1,11 @@
 //! What the daemon's server is told of the settings.
 
 use super::super::error::CliError;
+use super::keeper::Bell;
 use crate::app::App;
 use crate::engine::Engine;
-use crate::http::PayPage;
+use crate::http::{PayPage, Webhooks};
+use std::sync::Arc;
 
 /// The page on which customers give a new card, where the settings have one.
 pub(super) async fn pay_page(app: &App, engine: &Engine) -> Result<Option<PayPage>, CliError> {
@@ -20,4 +22,11 @@ pub(super) async fn pay_page(app: &App, engine: &Engine) -> Result<Option<PayPag
         ask_contact: pay.ask_contact,
         sdk_url: pay.sdk_url.as_str().to_owned(),
     }))
+}
+
+/// The place where PortOne's messages come in, where the settings have a secret to check them by.
+pub(super) fn webhooks(app: &App, engine: &Engine, bell: &Arc<Bell>) -> Result<Option<Webhooks>, CliError> {
+    let Some(secrets) = app.webhook_secrets()? else { return Ok(None) };
+    let bell = Arc::clone(bell);
+    Ok(Some(Webhooks::start(secrets, Arc::clone(&engine.store), Box::new(move || bell.ring()))))
 }

@@ -37,6 +37,7 @@ fn outcomes_go_to_the_api_service_and_only_what_needs_a_person_to_people() {
     for kind in EventKind::ALL {
         let expected = match kind.as_str() {
             "renewal.review" => "log webhook slack pagerduty",
+            "payment.disputed" | "payment.dispute_resolved" => "log webhook slack",
             "payment.unknown" | "charging.resumed" | "brake.overridden" => "log slack",
             "gateway.unauthorized" | "restore.suspected" | "charging.paused" | "run.failed" | "brake.tripped" => {
                 "log slack pagerduty"

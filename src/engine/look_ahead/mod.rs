@@ -12,7 +12,7 @@ use crate::domain::claim::RenewalChange;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::look_ahead::{self, Found, LookAheadFacts, LookedAhead, Looking};
 use crate::shutdown::Shutdown;
-use crate::store::{ClosedRun, LookAheadPage};
+use crate::store::LookAheadPage;
 use asking::Asking;
 use report::LookAheadReport;
 use std::collections::HashSet;
@@ -50,18 +50,7 @@ impl Engine {
         let mut report = LookAheadReport::new(&run, self.started(&run));
         let ended = self.look_at_pages(&run, request, &mut report).await;
         report.close(&run, ended.as_ref().err(), self.now(&run));
-        let closed = ClosedRun {
-            id: run.id,
-            status: report.status.clone(),
-            figures: serde_json::to_value(&report).unwrap_or_default(),
-            error: report.problem.clone(),
-            finished_at: report.finished_at,
-            events: Vec::new(),
-            coverage: Vec::new(),
-        };
-        let written = self.store.close_run(&closed).await;
-        ended?;
-        written?;
+        self.close_looked(&run, report.looked(), ended).await?;
         Ok(report)
     }
 

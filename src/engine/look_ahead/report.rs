@@ -1,6 +1,7 @@
 //! What a look ahead found and told: counts of everything, and the first findings by name.
 
 use super::super::RunError;
+use super::super::close::Looked;
 use super::super::run::Run;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::look_ahead::{Found, KeyFound, LookAheadFacts, is_told_missing};
@@ -83,6 +84,16 @@ impl LookAheadReport {
                 key: found.key,
                 schedule_id: found.schedule_id.clone(),
             });
+        }
+    }
+
+    /// As the run's row keeps it.
+    pub(super) fn looked(&self) -> Looked {
+        Looked {
+            status: self.status.clone(),
+            problem: self.problem.clone(),
+            figures: serde_json::to_value(self).unwrap_or_default(),
+            finished_at: self.finished_at,
         }
     }
 

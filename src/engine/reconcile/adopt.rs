@@ -43,7 +43,7 @@ struct Sorted {
 
 impl Engine {
     /// Settles one page of listed payments.
-    pub(super) async fn settle_listed(
+    pub(in crate::engine) async fn settle_listed(
         &self,
         run: &Run,
         listed: Vec<Payment>,
@@ -156,7 +156,7 @@ impl Engine {
         Ok(usize::try_from(report.adopted - before).unwrap_or(0))
     }
 
-    fn found(
+    pub(in crate::engine) fn found(
         &self,
         payment: &Payment,
         known: &KnownPayment,

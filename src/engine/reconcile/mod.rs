@@ -15,7 +15,6 @@ use super::{Engine, RunError};
 use crate::domain::ids::PaymentId;
 use crate::gateway::PaymentPage;
 use crate::shutdown::Shutdown;
-use crate::store::ClosedRun;
 use chrono::{DateTime, TimeDelta, Utc};
 use listing::{LISTED_MAX, PAGE_SIZE};
 use report::ReconcileReport;
@@ -56,18 +55,7 @@ impl Engine {
             failed => failed,
         };
         report.close(&run, ended.as_ref().err(), self.now(&run));
-        let closed = ClosedRun {
-            id: run.id,
-            status: report.status.clone(),
-            figures: serde_json::to_value(&report).unwrap_or_default(),
-            error: report.problem.clone(),
-            finished_at: report.finished_at,
-            events: Vec::new(),
-            coverage: Vec::new(),
-        };
-        let written = self.store.close_run(&closed).await;
-        ended?;
-        written?;
+        self.close_looked(&run, report.looked(), ended).await?;
         Ok(report)
     }
 

@@ -1,6 +1,7 @@
 //! What a reconciliation found: counts of everything, and the first of each kind by name.
 
 use super::super::RunError;
+use super::super::close::Looked;
 use super::super::run::Run;
 use crate::domain::ids::{PaymentId, RenewalId, SubscriptionId};
 use crate::domain::payment::Payment;
@@ -101,7 +102,17 @@ impl ReconcileReport {
         !self.differences.is_empty() || self.payments_unknown > 0 || self.unanswered > 0
     }
 
-    pub(super) fn close(&mut self, run: &Run, failed: Option<&RunError>, finished_at: DateTime<Utc>) {
+    /// As the run's row keeps it.
+    pub(in crate::engine) fn looked(&self) -> Looked {
+        Looked {
+            status: self.status.clone(),
+            problem: self.problem.clone(),
+            figures: serde_json::to_value(self).unwrap_or_default(),
+            finished_at: self.finished_at,
+        }
+    }
+
+    pub(in crate::engine) fn close(&mut self, run: &Run, failed: Option<&RunError>, finished_at: DateTime<Utc>) {
         self.problem = failed.map(ToString::to_string).or_else(|| run.stops().run);
         self.finished_at = finished_at;
         self.status = match (&self.problem, run.shutdown.requested()) {

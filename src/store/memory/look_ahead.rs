@@ -81,7 +81,7 @@ pub(super) fn record_look_ahead(
     })
 }
 
-fn spend(tables: &mut Tables, id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) fn spend(tables: &mut Tables, id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     if !tables.billing_keys().get(id).is_some_and(|key| key.is_usable()) {
         return Ok(());
     }

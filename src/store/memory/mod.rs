@@ -11,6 +11,7 @@ mod claim;
 mod deliveries;
 mod guard;
 mod import;
+mod inbox;
 mod installation;
 mod late;
 mod look_ahead;

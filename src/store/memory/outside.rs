@@ -222,6 +222,7 @@ fn stored(tables: &Tables, table: &str) -> Vec<Value> {
         "look_aheads" => json(tables.look_aheads.iter()),
         "outbox" => json(tables.outbox.iter().map(|id| serde_json::json!({ "event_id": id }))),
         "deliveries" => json(tables.deliveries.iter()),
+        "webhooks" => json(tables.webhooks.iter()),
         "runs" => json(tables.runs.iter()),
         "coverage_runs" => json(tables.coverage.iter()),
         _ => Vec::new(),

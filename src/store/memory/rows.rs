@@ -10,6 +10,7 @@ use crate::domain::ids::{
     AttemptId, BillingKeyId, CustomerId, EventId, PaymentId, PlanId, RenewalId, RunId, SubscriptionId,
 };
 use crate::domain::look_ahead::KeyFound;
+use crate::domain::notice::NoticeKind;
 use crate::domain::refund::{NewRefund, RefundState};
 use crate::domain::renewal::State;
 use crate::store::rows::money::PaymentOut;
@@ -236,6 +237,22 @@ pub struct Delivery {
     pub note: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// A message of the gateway's that makes us look.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Webhook {
+    pub id: String,
+    pub kind: NoticeKind,
+    pub payment_id: Option<PaymentId>,
+    pub billing_key_id: Option<BillingKeyId>,
+    pub happened_at: Option<DateTime<Utc>>,
+    pub received_at: DateTime<Utc>,
+    /// `pending`, `done`, `given_up`.
+    pub state: &'static str,
+    pub tries: u32,
+    pub next_try_at: Option<DateTime<Utc>>,
+    pub note: Option<String>,
 }
 
 pub type Event = NewEvent;

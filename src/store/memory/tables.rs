@@ -3,7 +3,7 @@
 
 use super::rows::{
     Action, Attempt, BillingKey, Covered, Customer, Delivery, Event, Installed, LookAhead, Plan, Refund, Renewal,
-    Retired, Run, Seen, Subscription,
+    Retired, Run, Seen, Subscription, Webhook,
 };
 use super::table::{Table, Undo};
 use crate::domain::delivery::SinkName;
@@ -37,6 +37,7 @@ pub(super) struct Tables {
     /// Not handed to the sinks yet, by themselves.
     pub outbox: Table<EventId, EventId>,
     pub deliveries: Table<(SinkName, EventId), Delivery>,
+    pub webhooks: Table<String, Webhook>,
     plans: Table<String, Plan>,
     customers: Table<String, Customer>,
     billing_keys: Table<String, BillingKey>,
@@ -60,7 +61,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 28] {
+    fn all(&mut self) -> [&mut dyn Undo; 29] {
         [
             &mut self.installation,
             &mut self.paused,
@@ -71,6 +72,7 @@ impl Tables {
             &mut self.coverage,
             &mut self.outbox,
             &mut self.deliveries,
+            &mut self.webhooks,
             &mut self.plans,
             &mut self.customers,
             &mut self.billing_keys,

@@ -12,6 +12,7 @@ pub mod known;
 pub mod late;
 pub mod look_ahead;
 pub mod money;
+pub mod notices;
 pub mod refunds;
 pub mod settled;
 pub mod stamp;

@@ -11,6 +11,7 @@ mod claim_keys;
 mod deliveries;
 pub(crate) mod error;
 mod import;
+mod inbox;
 mod installation;
 mod late;
 mod look_ahead;

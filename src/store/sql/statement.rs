@@ -72,6 +72,8 @@ statements! {
     INSTALLATION_PIN = "installation_pin",
     INSTALLATION_READ = "installation_read",
     KEYS_GONE = "keys_gone",
+    KEYLESS = "keyless",
+    KEYS_BACK = "keys_back",
     KNOWN_IDS = "known_ids",
     KNOWN_PAYMENTS = "known_payments",
     LATE_FACTS = "late_facts",
@@ -116,6 +118,10 @@ statements! {
     UNPLACED = "unplaced",
     WAITING_FACTS = "waiting_facts",
     WAKE = "wake",
+    WEBHOOKS_CLAIM = "webhooks_claim",
+    WEBHOOKS_FORGET = "webhooks_forget",
+    WEBHOOKS_KEEP = "webhooks_keep",
+    WEBHOOKS_RECORD = "webhooks_record",
 }
 
 /// A value handed to a statement. Ids, dates and JSON travel as text and are cast where they arrive.

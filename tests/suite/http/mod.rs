@@ -4,3 +4,4 @@ mod api;
 mod health;
 mod pay;
 pub mod served;
+mod webhooks;

@@ -2,7 +2,6 @@
 
 use super::served::{Answer, On, Served, Stage};
 use crate::cli::NOW;
-use crate::cli::database::block_on;
 use crate::cli::running::wait_until;
 use crate::notify::SECRET;
 use crate::notify::receiver::Receiver;
@@ -37,10 +36,7 @@ fn link_at(stage: &Stage, clock: &str, subscription: &str) -> String {
 
 /// The gateway issues a key, for a customer or for nobody.
 fn issue(stage: &Stage, key: &str, info: Value) {
-    let url = format!("{}/_simulator/billing-keys/{key}", stage.simulator.told("PORTONE_API_BASE"));
-    let client = reqwest::Client::new();
-    let sent = client.put(url).header("authorization", "PortOne simulator-secret").body(info.to_string()).send();
-    assert!(block_on(sent).unwrap().status().is_success());
+    stage.tell_simulator(Method::PUT, &format!("billing-keys/{key}"), &info);
 }
 
 fn give(served: &Served, path: &str, key: &str) -> Answer {

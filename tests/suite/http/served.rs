@@ -55,6 +55,15 @@ impl Stage {
         }
     }
 
+    /// Asks for something of the simulator's own, below `/_simulator/`.
+    pub fn tell_simulator(&self, method: Method, what: &str, body: &Value) {
+        // Only one can be installed; each that comes first does.
+        renewd::app::install_tls();
+        let url = format!("{}/_simulator/{what}", self.simulator.told("PORTONE_API_BASE"));
+        let request = reqwest::Client::new().request(method, url).header("authorization", "PortOne simulator-secret");
+        assert!(block_on(request.body(body.to_string()).send()).unwrap().status().is_success());
+    }
+
     /// A new token, for daemons that are started from now on.
     pub fn token(&mut self, name: &str, role: &str) -> String {
         let made = self.place.run(&["--output", "json", "token", name, "--role", role]).ok().json();
@@ -146,6 +155,12 @@ impl Served {
 
     pub fn said(&self) -> String {
         self.running.said()
+    }
+
+    /// Ends it as a machine ends that loses its power.
+    pub fn kill(self) {
+        self.running.signal("KILL");
+        self.running.end(STOP_MAX);
     }
 
     /// Stops it, in time and with exit code 0.

@@ -10,6 +10,7 @@ mod circuits;
 mod coverage;
 mod dunning;
 mod edges;
+mod hearing;
 mod late;
 mod look_ahead;
 mod look_ups;

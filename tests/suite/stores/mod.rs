@@ -13,6 +13,7 @@ mod edges;
 mod ground;
 mod guards;
 mod import;
+mod inbox;
 mod key_turns;
 mod look_ahead;
 mod outside;

@@ -1,0 +1,11 @@
+-- Subscriptions that renew, whose customer has one of these keys and none that can be charged.
+-- $1 ids
+SELECT DISTINCT s.id AS subscription_id, s.current_period_end AS period_start, r.id::text AS renewal_id
+FROM json_array_elements_text($1::json) AS i (id)
+JOIN billing_keys k ON k.id = i.id
+JOIN subscriptions s ON s.customer_id = k.customer_id
+LEFT JOIN renewals r ON r.subscription_id = s.id AND r.period_start = s.current_period_end
+WHERE s.status IN ('active', 'past_due') AND NOT s.cancel_at_period_end
+    AND NOT EXISTS (
+        SELECT FROM billing_keys b WHERE b.customer_id = s.customer_id AND b.state = 'usable')
+ORDER BY s.id
