@@ -13,7 +13,7 @@ use crate::domain::ids::SubscriptionId;
 use crate::engine::deliver::{Delivered, Dispatcher};
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
-use crate::engine::start::StartError;
+use crate::engine::start::{StartError, refuse_future};
 use crate::shutdown::Shutdown;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
@@ -55,10 +55,10 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
         let engine = app.engine_for_preview(store, bar).await?;
         return plan::show(&engine, &request, app, output).await;
     }
+    refuse_future(&*store, app.zone, args.date).await?;
     // First of all: a sink that is set up wrongly is found before anything is charged.
     let dispatcher = app.dispatcher(Arc::clone(&store)).await?;
     let engine = app.engine(store, Arc::clone(&bar) as _).await?;
-    engine.refuse_future(args.date).await?;
     let report = engine.run(&request, shutdown).await;
     bar.finish();
     tell(&dispatcher, app.config.notify.deliver_within, shutdown).await;

@@ -3,10 +3,11 @@
 use super::report::RunReport;
 use super::run::{Run, RunRequest};
 use super::{Engine, RunError};
+use crate::domain::date::Zone;
 use crate::domain::ids::RunId;
 use crate::shutdown::Shutdown;
-use crate::store::StoreError;
 use crate::store::search::{ClientKey, KeyedRun};
+use crate::store::{Store, StoreError};
 use chrono::NaiveDate;
 use uuid::Uuid;
 
@@ -54,20 +55,19 @@ pub struct TooEarly {
     zone: &'static str,
 }
 
-impl Engine {
-    /// Whether a run may be asked for on this date.
-    ///
-    /// # Errors
-    /// [`StartError::TooEarly`]; [`StartError::Run`] where the database does not say what day it is.
-    pub async fn refuse_future(&self, date: Option<NaiveDate>) -> Result<(), StartError> {
-        let zone = self.policy.zone;
-        let today = zone.date_of(self.store.now().await?);
-        match date.filter(|date| *date > today) {
-            Some(date) => Err(TooEarly { date, today, zone: zone.name() }.into()),
-            None => Ok(()),
-        }
+/// Whether a run may be asked for on this date.
+///
+/// # Errors
+/// [`StartError::TooEarly`]; [`StartError::Run`] where the database does not say what day it is.
+pub async fn refuse_future(store: &dyn Store, zone: Zone, date: Option<NaiveDate>) -> Result<(), StartError> {
+    let today = zone.date_of(store.now().await?);
+    match date.filter(|date| *date > today) {
+        Some(date) => Err(TooEarly { date, today, zone: zone.name() }.into()),
+        None => Ok(()),
     }
+}
 
+impl Engine {
     /// The run that was started under this key before.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Engine {
         key: Option<&ClientKey>,
         shutdown: &Shutdown,
     ) -> Result<Started, StartError> {
-        self.refuse_future(request.business_date).await?;
+        refuse_future(&*self.store, self.policy.zone, request.business_date).await?;
         let Some(key) = key else {
             return Ok(Started::Opened(Opened(Box::new(self.open(request, shutdown).await?))));
         };

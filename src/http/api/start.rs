@@ -21,12 +21,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 /// The header under which a client names what it asks for.
 const KEY_HEADER: &str = "idempotency-key";
+
+/// For whatever charges to be over. A job that looks, and finds nothing to charge, is over in a moment; a run is not.
+const LANE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Which run is wanted.
 #[derive(Deserialize, ToSchema)]
@@ -119,7 +123,8 @@ async fn open(
     {
         return Ok((Started::Before(before), None));
     }
-    let lane = Arc::clone(&site.charging).try_lock_owned().map_err(|_| {
+    let lane = tokio::time::timeout(LANE_WITHIN, Arc::clone(&site.charging).lock_owned());
+    let lane = lane.await.map_err(|_| {
         Problem::conflict("a run is under way in this daemon: two at once would charge twice as fast as is allowed")
             .money("nothing was started")
             .hint("see it: GET /api/v1/runs?limit=1; send this again when it is over")

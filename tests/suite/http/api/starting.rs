@@ -75,6 +75,7 @@ fn a_run_under_way_holds_another_one_and_starts_nothing_half() {
     for on in On::BOTH {
         let desk = Desk::on(on, &[("a", "billing-key-a-slow-approval")]);
         let first = desk.post("/runs", &json!({}));
+        assert_eq!(first.status, 202, "{first:#?}");
         let refused = desk.post_as("second", "/runs", &json!({}));
         refused.is_problem(409, &["a run is under way in this daemon", "nothing was started"]);
         assert_eq!(started(&desk), 1);
