@@ -13,6 +13,7 @@ pub mod import;
 pub mod link;
 mod look_ahead;
 pub mod migrate;
+mod openapi;
 pub mod output;
 pub mod pause;
 pub mod plan;
@@ -110,6 +111,8 @@ pub enum Command {
     Link(link::Args),
     /// A bearer token for the API and the page of the daemon.
     Token(token::Args),
+    /// The daemon's API, described as OpenAPI 3.1: what `GET /api/openapi.json` answers.
+    Openapi(openapi::Args),
     /// What a shell needs to complete these commands.
     Completions(completions::Args),
 }
@@ -156,6 +159,9 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     if let Command::Token(args) = &cli.command {
         return token::run(args, &output);
     }
+    if let Command::Openapi(args) = &cli.command {
+        return openapi::run(args, &output);
+    }
     if let Command::Doctor(args) = &cli.command {
         return doctor::run(args, &cli.global, environment, &output).await;
     }
@@ -194,8 +200,11 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Events(args) => events::run(&args, &app, &output, &shutdown).await,
         Command::Pause(args) => pause::pause(&args, &app, &output).await,
         Command::Resume(args) => pause::resume(&args, &app, &output).await,
-        Command::Demo(_) | Command::Simulator(_) | Command::Doctor(_) | Command::Token(_) | Command::Completions(_) => {
-            Ok(())
-        }
+        Command::Demo(_)
+        | Command::Simulator(_)
+        | Command::Doctor(_)
+        | Command::Token(_)
+        | Command::Openapi(_)
+        | Command::Completions(_) => Ok(()),
     }
 }

@@ -2,12 +2,9 @@
 
 use super::by_hand::By;
 use super::error::CliError;
-use super::figures::local;
 use super::output::{Mode, Output};
 use crate::app::App;
-use crate::engine::control;
-use crate::store::Paused;
-use serde_json::json;
+use crate::engine::control::{self, Turned};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,35 +15,22 @@ pub struct Args {
 /// No new charge starts anywhere.
 pub async fn pause(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
-    let before = control::pause(&*store, &|| app.chance.id(app.clock.now()), &args.by.hand(app)).await?;
-    let said = match before {
-        None => "charging is paused; what is under way is settled, and nothing new starts".to_owned(),
-        Some(before) => format!("charging stays paused; it was already, {}", told(&before, app)),
-    };
-    tell(true, &said, args, app, output)
+    let hand = args.by.hand(app);
+    let before = control::pause(&*store, &|| app.chance.id(app.clock.now()), &hand).await?;
+    tell(&Turned::paused(&hand, before.as_ref(), app.zone), output)
 }
 
 /// Charging goes on with the next run.
 pub async fn resume(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
-    let before = control::resume(&*store, &|| app.chance.id(app.clock.now()), &args.by.hand(app)).await?;
-    let said = match before {
-        Some(before) => format!("charging goes on with the next run; it was paused {}", told(&before, app)),
-        None => "charging was not paused".to_owned(),
-    };
-    tell(false, &said, args, app, output)
-}
-
-fn tell(paused: bool, said: &str, args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let hand = args.by.hand(app);
-    match output.mode {
-        Mode::Json => output.json(&json!({
-            "paused": paused, "by": hand.actor, "reason": hand.reason, "said": said,
-        })),
-        Mode::Table => output.line(said),
-    }
+    let before = control::resume(&*store, &|| app.chance.id(app.clock.now()), &hand).await?;
+    tell(&Turned::resumed(&hand, before.as_ref(), app.zone), output)
 }
 
-fn told(before: &Paused, app: &App) -> String {
-    format!("by {} since {}: {}", before.by, local(before.at, app.zone), before.reason)
+fn tell(turned: &Turned, output: &Output) -> Result<(), CliError> {
+    match output.mode {
+        Mode::Json => output.json(turned),
+        Mode::Table => output.line(&turned.said),
+    }
 }

@@ -13,8 +13,8 @@ use crate::domain::ids::SubscriptionId;
 use crate::engine::deliver::{Delivered, Dispatcher};
 use crate::engine::report::RunReport;
 use crate::engine::run::RunRequest;
+use crate::engine::start::{StartError, refuse_future};
 use crate::shutdown::Shutdown;
-use crate::store::Store;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub async fn run(args: &Args, app: &App, output: &Output, shutdown: &Shutdown) -
         let engine = app.engine_for_preview(store, bar).await?;
         return plan::show(&engine, &request, app, output).await;
     }
-    refuse_future(args, app, &*store).await?;
+    refuse_future(&*store, app.zone, args.date).await?;
     // First of all: a sink that is set up wrongly is found before anything is charged.
     let dispatcher = app.dispatcher(Arc::clone(&store)).await?;
     let engine = app.engine(store, Arc::clone(&bar) as _).await?;
@@ -116,16 +116,16 @@ fn request(args: &Args, app: &App) -> Result<RunRequest, CliError> {
     })
 }
 
-/// Nothing is charged early: a later date can only be previewed.
-async fn refuse_future(args: &Args, app: &App, store: &dyn Store) -> Result<(), CliError> {
-    let Some(date) = args.date else { return Ok(()) };
-    let today = app.zone.date_of(store.now().await?);
-    if date <= today {
-        return Ok(());
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::TooEarly(early) => usage(format!("--date {early}"))
+                .money("nothing was charged: no period is charged before it is due")
+                .hint(format!("see what that day will bring: renewd run --date {} --dry-run", early.date)),
+            StartError::Run(error) => error.into(),
+            error @ StartError::OtherRequest(_) => usage(error.to_string()).money("nothing was charged"),
+        }
     }
-    Err(usage(format!("--date {date} is after today, {today}, in {}", app.zone.name()))
-        .money("nothing was charged: no period is charged before it is due")
-        .hint(format!("see what that day will bring: renewd run --date {date} --dry-run")))
 }
 
 /// One table, or one JSON document.

@@ -7,14 +7,9 @@ use super::figures::{local, sum, thousands, words};
 use super::output::{Mode, Output};
 use crate::app::App;
 use crate::domain::ids::RunId;
-use crate::engine::coverage::{Coverage, coverage};
-use crate::engine::unresolved::Unresolved;
-use crate::store::read::{ActionRow, Backlog, RenewalRow, RunRow};
+use crate::engine::status::{Status, status};
+use crate::store::read::{ActionRow, RenewalRow, RunRow};
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
-
-/// How many recent runs, and how many renewals that need a look, are shown.
-const ROWS: u32 = 10;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -29,21 +24,6 @@ pub struct Args {
     days: u16,
 }
 
-/// What `status` shows.
-#[derive(Serialize)]
-struct Status {
-    paused: Option<String>,
-    backlog: Backlog,
-    /// What has no outcome yet: how much, how old, and what comes next.
-    open: Unresolved,
-    /// Which business dates had a run, and which were missed.
-    coverage: Coverage,
-    runs: Vec<RunRow>,
-    needs_a_look: Vec<RenewalRow>,
-    /// What people did by hand last.
-    by_hand: Vec<ActionRow>,
-}
-
 pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
     if let Some(id) = args.run {
@@ -54,18 +34,7 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
     if args.codes {
         return codes::run(args.days, &*store, app, output).await;
     }
-    let paused = store.switch().await?.paused;
-    let (backlog, now) = (store.backlog().await?, store.now().await?);
-    let status = Status {
-        paused: paused
-            .map(|paused| format!("by {} since {}: {}", paused.by, local(paused.at, app.zone), paused.reason)),
-        open: Unresolved::of(&backlog, now),
-        backlog,
-        coverage: coverage(&*store, app.zone).await?,
-        runs: store.runs(ROWS).await?,
-        needs_a_look: store.needs_person(ROWS).await?,
-        by_hand: store.actions(ROWS).await?,
-    };
+    let status = status(&*store, app.zone).await?;
     if output.mode == Mode::Json {
         return output.json(&status);
     }

@@ -1,11 +1,14 @@
 //! The kill switch, turned by a person: who, when and why stand in the database with it, in one transaction.
 
+use super::status::told;
 use crate::domain::action::{ActionKind, Hand, NewAction};
+use crate::domain::date::Zone;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::{ActionId, EventId};
 use crate::store::act::{Act, Doing};
 use crate::store::{Paused, Store, StoreError, Switch};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -49,6 +52,38 @@ pub async fn resume(
         store.act(&turn(None, before.as_ref(), new_id, hand, at)).await?;
     }
     Ok(before)
+}
+
+/// What turning the switch came to, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Turned {
+    /// Charging is paused now.
+    pub paused: bool,
+    /// Who turned it.
+    pub by: String,
+    pub reason: Option<String>,
+    /// What that means, in a sentence.
+    pub said: String,
+}
+
+impl Turned {
+    /// What [`pause`] came to, which answered `before`.
+    pub fn paused(hand: &Hand, before: Option<&Paused>, zone: Zone) -> Self {
+        let said = match before {
+            None => "charging is paused; what is under way is settled, and nothing new starts".to_owned(),
+            Some(before) => format!("charging stays paused; it was already, {}", told(before, zone)),
+        };
+        Self { paused: true, by: hand.actor.clone(), reason: hand.reason.clone(), said }
+    }
+
+    /// What [`resume`] came to, which answered `before`.
+    pub fn resumed(hand: &Hand, before: Option<&Paused>, zone: Zone) -> Self {
+        let said = match before {
+            Some(before) => format!("charging goes on with the next run; it was paused {}", told(before, zone)),
+            None => "charging was not paused".to_owned(),
+        };
+        Self { paused: false, by: hand.actor.clone(), reason: hand.reason.clone(), said }
+    }
 }
 
 /// Records what somebody did by hand where the doing itself is a run's, or many transactions.

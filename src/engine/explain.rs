@@ -8,7 +8,27 @@ use crate::domain::renewal::State;
 use crate::store::read::{RenewalRow, RunRow, Timeline};
 use crate::store::{DuePage, Store, StoreError};
 use chrono::TimeDelta;
+use serde::Serialize;
 use uuid::Uuid;
+
+/// What `show` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    /// Whether and when its next period is charged, and why.
+    pub next: Outlook,
+    #[serde(flatten)]
+    pub timeline: Timeline,
+}
+
+/// Everything about a subscription, by its id, a renewal's or a payment's; `None` where there is no such id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn show(store: &dyn Store, policy: &Policy, id: &str) -> Result<Option<Shown>, StoreError> {
+    let Some(timeline) = store.timeline(id).await? else { return Ok(None) };
+    let next = explain(store, policy, &timeline).await?;
+    Ok(Some(Shown { next, timeline }))
+}
 
 /// Whether and when the subscription's next period is charged, and why.
 ///

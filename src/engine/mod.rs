@@ -36,6 +36,8 @@ mod resolve;
 mod restore;
 pub mod run;
 mod settle;
+pub mod start;
+pub mod status;
 pub mod ticks;
 pub mod unresolved;
 mod verify;
@@ -61,7 +63,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    fn new_id(&self) -> Uuid {
+    /// An id that inserts in order.
+    pub fn new_id(&self) -> Uuid {
         self.chance.id(self.clock.now())
     }
 }

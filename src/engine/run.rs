@@ -112,7 +112,12 @@ impl Engine {
     /// # Errors
     /// [`RunError`] when the run could not even be opened or closed. What it claimed is resolved by the next run.
     pub async fn run(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<RunReport, RunError> {
-        let mut run = self.open(request, shutdown).await?;
+        let run = self.open(request, shutdown).await?;
+        self.do_all(run).await
+    }
+
+    /// Does what was opened, and closes it.
+    pub(super) async fn do_all(&self, mut run: Run) -> Result<RunReport, RunError> {
         let ended = self.steps(&mut run).await;
         self.close(&run, ended).await
     }
@@ -149,6 +154,14 @@ impl Engine {
     }
 
     pub(super) async fn open(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<Run, RunError> {
+        let (row, run) = self.new_run(request, shutdown).await?;
+        self.store.open_run(&row).await?;
+        self.opened(&run).await?;
+        Ok(run)
+    }
+
+    /// A run and its row, which is to be written before anything else is done.
+    pub(super) async fn new_run(&self, request: &RunRequest, shutdown: &Shutdown) -> Result<(NewRun, Run), RunError> {
         let now = self.store.now().await?;
         let zone = self.policy.zone;
         let row = NewRun {
@@ -184,12 +197,16 @@ impl Engine {
             channels: Mutex::default(),
             halted: CancellationToken::new(),
         };
-        self.store.open_run(&row).await?;
+        Ok((row, run))
+    }
+
+    /// Its row is written.
+    pub(super) async fn opened(&self, run: &Run) -> Result<(), RunError> {
         if self.store.switch().await?.paused.is_some_and(|paused| paused.by == super::restore::BY) {
             run.suspect_restore();
         }
         tracing::info!(run.id = %run.id, business_date = %run.business_date, "run {} opened", run.id);
-        Ok(run)
+        Ok(())
     }
 
     /// When the run started, by the database's clock: what is planned is due from then on, and not a moment later.

@@ -5,12 +5,14 @@
 //! | `/healthz`, `/readyz` | whoever starts and stops containers |
 //! | `/` and the pages under it | people of operations, in a browser |
 //! | `/pay/…` | customers, by a signed link |
+//! | `/api/v1/…` | operations and their programs, by a bearer token; described in `/api/openapi.json` |
 //! | `/webhooks/portone` | PortOne, signed |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
 //! or the store once, and tells the answer. Whatever goes wrong is told as [`problem`] has it.
 
+pub mod api;
 pub mod auth;
 mod health;
 mod limits;
@@ -18,15 +20,15 @@ mod listen;
 mod pages;
 pub mod pay;
 mod problem;
-mod under_way;
 pub mod webhooks;
+mod work;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
 pub use pay::PayPage;
 pub use problem::Problem;
-pub use under_way::UnderWay;
 pub use webhooks::Webhooks;
+pub use work::Work;
 
 use crate::clock::Clock;
 use crate::config::Server;
@@ -37,6 +39,7 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
 /// What the handlers work with once the daemon has its database.
@@ -45,10 +48,10 @@ pub struct Site {
     pub zone: Zone,
     /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
     pub charging: Arc<Mutex<()>>,
-    /// What people asked for, and what goes on without them.
-    pub under_way: UnderWay,
     /// Rung when something came due that should not wait for the next tick.
     pub charge_soon: Arc<Notify>,
+    /// What requests started.
+    pub work: Work,
     /// `None`: customers give their cards elsewhere.
     pub pay: Option<PayPage>,
     /// `None`: PortOne tells nothing, and nothing depends on it.
@@ -75,6 +78,13 @@ impl Door {
         let _ = self.site.set(Arc::new(site));
     }
 
+    /// Waits for what requests started, for a bounded time.
+    pub async fn end(&self, within: Duration) {
+        if let Some(site) = self.site() {
+            site.work.end(within).await;
+        }
+    }
+
     fn site(&self) -> Option<&Arc<Site>> {
         self.site.get()
     }
@@ -96,6 +106,7 @@ pub fn router(door: &Arc<Door>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(api::routes())
         .merge(pages::router())
         .merge(pay::routes())
         .route("/webhooks/portone", post(webhooks::receive))

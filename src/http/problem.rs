@@ -52,9 +52,14 @@ impl Problem {
         }
     }
 
-    /// What was asked cannot be read, or makes no sense.
+    /// What was asked cannot be read.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// It can be read, and makes no sense.
+    pub fn senseless(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// It stands against how things are now.
@@ -88,6 +93,11 @@ impl Problem {
     /// For a page that tells it to a person.
     pub fn told(&self) -> Told<'_> {
         Told { status: self.status, detail: &self.detail, money: self.money.as_deref(), hints: &self.hints }
+    }
+
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     #[must_use]

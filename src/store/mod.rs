@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod postgres;
 pub mod read;
 mod rows;
+pub mod search;
 pub mod sql;
 pub mod sqlite;
 
@@ -321,6 +322,17 @@ pub trait Store: inbox::Inbox + Send + Sync {
 
     async fn open_run(&self, run: &NewRun) -> Result<(), StoreError>;
 
+    /// Opens a run that a client asked for under a key of its own. Where a run was opened under it before, by whatever
+    /// process, nothing is opened, and that one is the answer.
+    async fn open_run_once(
+        &self,
+        run: &NewRun,
+        key: &search::ClientKey,
+    ) -> Result<Option<search::KeyedRun>, StoreError>;
+
+    /// The run that was opened under a client's key.
+    async fn run_of_key(&self, key: &str) -> Result<Option<search::KeyedRun>, StoreError>;
+
     async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError>;
 
     /// Subscriptions that are due and have no renewal for their next period, in keyset order.
@@ -468,7 +480,13 @@ pub trait Store: inbox::Inbox + Send + Sync {
     /// The latest runs, the newest first.
     async fn runs(&self, rows_max: u32) -> Result<Vec<read::RunRow>, StoreError>;
 
+    /// One page of runs.
+    async fn runs_page(&self, page: &search::RunPage) -> Result<Vec<read::RunRow>, StoreError>;
+
     async fn run(&self, id: RunId) -> Result<Option<read::RunRow>, StoreError>;
+
+    /// One page of renewals.
+    async fn renewals_page(&self, page: &search::RenewalPage) -> Result<Vec<read::RenewalRow>, StoreError>;
 
     /// Renewals in `review` or `unknown`, the oldest first.
     async fn needs_person(&self, rows_max: u32) -> Result<Vec<read::RenewalRow>, StoreError>;

@@ -27,6 +27,7 @@ use renewd::store::read::{
     AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, KeyChannel, OpenRenewalRow, RenewalRow, RunRow, Taking,
     Timeline, UnseenCode,
 };
+use renewd::store::search::{ClientKey, KeyedRun, RenewalPage, RunPage};
 use renewd::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, Committed, DuePage, GivenBack, ImportBatch, ImportRefs,
     Installation, LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store,
@@ -157,6 +158,14 @@ impl Store for Storage {
 
     async fn open_run(&self, run: &NewRun) -> Stored<()> {
         self.at("open run", self.inner.open_run(run)).await
+    }
+
+    async fn open_run_once(&self, run: &NewRun, key: &ClientKey) -> Stored<Option<KeyedRun>> {
+        self.at("open run", self.inner.open_run_once(run, key)).await
+    }
+
+    async fn run_of_key(&self, key: &str) -> Stored<Option<KeyedRun>> {
+        self.inner.run_of_key(key).await
     }
 
     async fn close_run(&self, run: &ClosedRun) -> Stored<()> {
@@ -389,6 +398,10 @@ impl Store for Storage {
         self.at("runs", self.inner.runs(rows_max)).await
     }
 
+    async fn runs_page(&self, page: &RunPage) -> Stored<Vec<RunRow>> {
+        self.inner.runs_page(page).await
+    }
+
     async fn run(&self, id: RunId) -> Stored<Option<RunRow>> {
         self.inner.run(id).await
     }
@@ -399,6 +412,10 @@ impl Store for Storage {
 
     async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Stored<Vec<AccessRow>> {
         self.inner.subscriptions_of(customer, rows_max).await
+    }
+
+    async fn renewals_page(&self, page: &RenewalPage) -> Stored<Vec<RenewalRow>> {
+        self.inner.renewals_page(page).await
     }
 
     async fn timeline(&self, id: &str) -> Stored<Option<Timeline>> {

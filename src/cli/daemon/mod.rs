@@ -13,7 +13,7 @@ use super::figures::local;
 use crate::app::{self, App};
 use crate::engine::deliver::Dispatcher;
 use crate::engine::{Engine, Silent};
-use crate::http::{Door, ListenError, Listening, Site, UnderWay};
+use crate::http::{self, Door, ListenError, Listening, Site};
 use crate::schedule::{Line, Ticks, Wakes};
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
@@ -86,13 +86,12 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
     let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
     let (engine, charging) = (Arc::new(engine), Arc::new(Mutex::new(())));
     let (charge_soon, webhooks) = (Arc::<Notify>::default(), Arc::<Bell>::default());
-    let under_way = UnderWay::new(shutdown.clone());
     door.open(Site {
         engine: Arc::clone(&engine),
         zone: app.zone,
         charging: Arc::clone(&charging),
-        under_way: under_way.clone(),
         charge_soon: Arc::clone(&charge_soon),
+        work: http::Work::new(shutdown.clone(), app.config.server.request_timeout),
         pay: site::pay_page(app, &engine).await?,
         webhooks: site::webhooks(app, &engine, &webhooks)?,
     });
@@ -117,7 +116,8 @@ async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shu
     // Whatever ended it: no keeper starts anything more.
     shutdown.request();
     wakes.stop().await;
-    stop(&mut keepers, &under_way, shutdown).await;
+    let left = shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN;
+    tokio::join!(stop(&mut keepers, shutdown), door.end(left));
     ended
 }
 
@@ -282,12 +282,9 @@ fn lost(ended: Result<(), tokio::task::JoinError>) -> CliError {
 
 /// Waits for what is under way, for a bounded time. A claim that is left keeps its lease, and the next run looks up what
 /// became of it.
-async fn stop(keepers: &mut JoinSet<()>, under_way: &UnderWay, shutdown: &Shutdown) {
+async fn stop(keepers: &mut JoinSet<()>, shutdown: &Shutdown) {
     let limit = shutdown.time_left().unwrap_or_default() + CLOSE_WITHIN;
-    let all_ended = async {
-        while keepers.join_next().await.is_some() {}
-        under_way.end().await;
-    };
+    let all_ended = async { while keepers.join_next().await.is_some() {} };
     if tokio::time::timeout(limit, all_ended).await.is_err() {
         tracing::error!(
             "{} job(s) did not end in time and are left: what they claimed is looked up after its lease",

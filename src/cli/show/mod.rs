@@ -7,9 +7,7 @@ use super::figures::local;
 use super::output::{Mode, Output};
 use crate::app::{self, App};
 use crate::domain::outlook::Outlook;
-use crate::engine::explain::explain;
-use crate::store::read::Timeline;
-use serde::Serialize;
+use crate::engine::explain;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,26 +15,17 @@ pub struct Args {
     id: String,
 }
 
-/// What `show` shows.
-#[derive(Serialize)]
-struct Shown<'a> {
-    /// Whether and when its next period is charged, and why.
-    next: &'a Outlook,
-    #[serde(flatten)]
-    timeline: &'a Timeline,
-}
-
 pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError> {
     let store = app.store().await?;
-    let timeline = store.timeline(&args.id).await?.ok_or_else(|| {
+    let policy = app::policy(&app.config, &store.installation().await?)?;
+    let shown = explain::show(&*store, &policy, &args.id).await?.ok_or_else(|| {
         usage(format!("there is no subscription, renewal or payment {:?}", args.id))
             .hint("ids stand in the views: SELECT subscription_id, renewal_id, payment_id FROM renewal_results")
     })?;
-    let policy = app::policy(&app.config, &store.installation().await?)?;
-    let next = explain(&*store, &policy, &timeline).await?;
     if output.mode == Mode::Json {
-        return output.json(&Shown { next: &next, timeline: &timeline });
+        return output.json(&shown);
     }
+    let (next, timeline) = (&shown.next, &shown.timeline);
     let subscription = &timeline.subscription;
     output.heading(&format!(
         "subscription {}: {} on plan {} (tier {})",
@@ -49,9 +38,9 @@ pub async fn run(args: &Args, app: &App, output: &Output) -> Result<(), CliError
         vec!["cancelled".to_owned(), if subscription.cancel_at_period_end { "yes" } else { "no" }.to_owned()],
         vec!["billing key".to_owned(), subscription.billing_key_state.clone()],
     ];
-    rows.extend(next_rows(&next, app));
+    rows.extend(next_rows(next, app));
     output.table(&["", ""], rows)?;
-    output.table(&["when", "what", "how"], lines::lines(&timeline, app.zone))
+    output.table(&["when", "what", "how"], lines::lines(timeline, app.zone))
 }
 
 fn next_rows(next: &Outlook, app: &App) -> Vec<Vec<String>> {

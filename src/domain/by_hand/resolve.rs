@@ -17,7 +17,7 @@ use crate::domain::settlement::Settlement;
 use crate::domain::verdict::{Verdict, Verified};
 use crate::domain::waiting::late_look_up;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// The least that has to be said against the gateway, in characters.
@@ -26,7 +26,7 @@ pub const AGAINST_WORDS_MIN: usize = 20;
 const STAYS: &str = "nothing was changed: the renewal stays under review, and is not charged";
 
 /// What a person says became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The money was taken, as ordered: the period is given.

@@ -12,7 +12,7 @@ use crate::engine::{Engine, RunError};
 use crate::shutdown::Shutdown;
 use crate::store::act::{Act, Doing};
 use crate::store::read::{PaymentRow, RefundRow, RenewalRow};
-use crate::store::{ClosedRun, StoreError};
+use crate::store::{ClosedRun, Store, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -24,6 +24,35 @@ pub struct RefundCommand {
     pub hand: Hand,
 }
 
+/// Which payment of a renewal is meant: the one that is named, the id itself where it is a payment's, or else the only one
+/// that it has.
+///
+/// # Errors
+/// [`ByHandError::Refused`] where that is not plain; [`ByHandError::NotFound`].
+async fn meant(store: &dyn Store, id: &str, named: Option<&str>) -> Result<String, ByHandError> {
+    let case = case(store, id).await?;
+    if let Some(named) = named {
+        let named = PaymentId::from(named);
+        let is_one = is_payment(&case, &named);
+        return if is_one { Ok(named.0) } else { Err(no_payment(&case, &named).into()) };
+    }
+    if is_payment(&case, &PaymentId::from(id)) {
+        return Ok(id.to_owned());
+    }
+    let of_renewal =
+        case.timeline.payments.iter().filter(|row| row.renewal_id.as_deref() == Some(case.renewal.id.as_str()));
+    let paid: Vec<&str> = of_renewal.map(|row| row.payment_id.as_str()).collect();
+    match &paid[..] {
+        [] => Ok(case.payment_id.0),
+        [one] => Ok((*one).to_owned()),
+        several => {
+            let what = format!("renewal {} was paid more than once", case.id);
+            let refusal = Refusal::new(what, "nothing was given back");
+            Err(refusal.hint(format!("say which payment: {}", several.join(", "))).into())
+        }
+    }
+}
+
 /// What a refund came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Refunded {
@@ -32,6 +61,21 @@ pub struct Refunded {
 }
 
 impl Engine {
+    /// Gives back a payment of what `command` names as its payment: of a renewal, of a subscription's latest, or `payment`
+    /// of it.
+    ///
+    /// # Errors
+    /// As [`Engine::refund_by_hand`].
+    pub async fn refund_of(
+        &self,
+        command: RefundCommand,
+        payment: Option<&str>,
+        shutdown: &Shutdown,
+    ) -> Result<Refunded, ByHandError> {
+        let payment_id = meant(&*self.store, &command.payment_id, payment).await?;
+        self.refund_by_hand(&RefundCommand { payment_id, ..command }, shutdown).await
+    }
+
     /// Gives back a payment, whole or in part.
     ///
     /// # Errors

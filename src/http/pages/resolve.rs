@@ -94,8 +94,7 @@ async fn answer(sent: &Sent, id: &str) -> Result<Response, Problem> {
         hand: sent.hand().seeing(filled.evidence),
     };
     let engine = Arc::clone(&visitor.site.engine);
-    let begun =
-        visitor.site.under_way.start(|shutdown| async move { engine.resolve_by_hand(&command, &shutdown).await });
+    let begun = visitor.site.work.start(|shutdown| async move { engine.resolve_by_hand(&command, &shutdown).await });
     match hand::outcome(visitor, begun).await? {
         Some(resolved) if resolved.retried.is_none() => {
             let to = format!("/subscriptions/{}?done=resolve", encoded(&case.renewal.subscription_id));

@@ -39,7 +39,7 @@ async fn charge(sent: &Sent, id: &str) -> Result<Response, Problem> {
     }
     let command = RetryCommand { id: case.renewal.id.clone(), new_key: None, hand: sent.hand() };
     let engine = Arc::clone(&visitor.site.engine);
-    let begun = visitor.site.under_way.start(|shutdown| async move { engine.retry(&command, &shutdown).await });
+    let begun = visitor.site.work.start(|shutdown| async move { engine.retry(&command, &shutdown).await });
     let done = hand::outcome(visitor, begun).await?;
     told(&case, done.as_ref())
 }

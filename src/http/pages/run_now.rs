@@ -52,7 +52,7 @@ async fn begin(sent: &Sent) -> Result<Response, Problem> {
     let (site, actor) = (Arc::clone(&visitor.site), visitor.session.caller.name.clone());
     // What comes due between the look and the run is left to the next one: nobody is charged who was not in the sum.
     let charges_max = Some(now.charges.iter().map(|group| group.renewals).sum());
-    let begun = visitor.site.under_way.start(move |shutdown| async move {
+    let begun = visitor.site.work.start(move |shutdown| async move {
         let request = RunRequest { trigger: TRIGGER.to_owned(), actor, charges_max, ..RunRequest::default() };
         let report = site.engine.run(&request, &shutdown).await;
         drop(turn);

@@ -124,9 +124,9 @@ async fn take(
         Closed::Link(BadLink::Unknown) => Problem::nothing_there(BadLink::Unknown.to_string()),
     })?;
     // A customer who closes the browser has given the card all the same.
-    let taking = tokio::spawn({
-        let site = Arc::clone(&site);
-        async move { site.engine.take_new_card(&subscription, BillingKey::new(given.billing_key)).await }
+    let taking = site.work.start({
+        let engine = Arc::clone(&site.engine);
+        |_| async move { engine.take_new_card(&subscription, BillingKey::new(given.billing_key)).await }
     });
     let offer = taking.await.map_err(|err| Problem::internal(&err))?.map_err(refused)?;
     site.charge_soon.notify_one();

@@ -9,7 +9,9 @@ use crate::store::StoreError;
 use crate::store::read::{
     AccessRow, ActionRow, AttemptRow, Backlog, EventRow, KeyRow, PaymentRow, RefundRow, RenewalRow, Timeline,
 };
+use crate::store::search::RenewalPage;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
@@ -75,6 +77,29 @@ pub(super) fn subscriptions_of(
         rows.truncate(rows_max as usize);
         Ok(rows)
     })
+}
+
+pub(super) fn renewals_page(store: &MemoryStore, page: &RenewalPage) -> Result<Vec<RenewalRow>, StoreError> {
+    store.read(|tables, _| {
+        let paid = page.payment.as_ref().map(|payment| of_payment(tables, payment));
+        let is_wanted = |row: &&Renewal| {
+            page.state.is_none_or(|state| row.state == state)
+                && page.subscription.as_ref().is_none_or(|id| row.subscription_id == *id)
+                && paid.as_ref().is_none_or(|paid| paid.contains(&row.id))
+                && page.business_date.is_none_or(|date| row.business_date == date)
+                && page.before.is_none_or(|before| row.id < before)
+        };
+        let rows = tables.renewals().iter().rev().filter(is_wanted);
+        Ok(rows.take(page.rows_max as usize).map(renewal).collect())
+    })
+}
+
+/// The renewals that a payment id is, was, or paid for.
+fn of_payment(tables: &Tables, payment: &PaymentId) -> BTreeSet<RenewalId> {
+    let named = tables.renewals().iter().filter(|row| row.payment_id == *payment).map(|row| row.id);
+    let retired = tables.retired.get(payment).map(|row| row.renewal_id);
+    let money = tables.payments().get(payment.as_str()).and_then(|row| row.payment.renewal_id);
+    named.chain(retired).chain(money).collect()
 }
 
 pub(super) fn timeline(store: &MemoryStore, id: &str) -> Result<Option<Timeline>, StoreError> {

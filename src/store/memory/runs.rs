@@ -2,34 +2,57 @@
 
 use super::MemoryStore;
 use super::rows::Covered;
+use super::tables::Tables;
 use crate::domain::ids::RunId;
 use crate::store::read::{Coverage, CoverageDay, RunRow};
+use crate::store::search::{ClientKey, KeyedRun, RunPage};
 use crate::store::{ClosedRun, NewRun, StoreError};
 use chrono::NaiveDate;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 pub(super) fn open_run(store: &MemoryStore, run: &NewRun) -> Result<(), StoreError> {
+    store.write(|tables, _| open(tables, run))
+}
+
+pub(super) fn open_run_once(
+    store: &MemoryStore,
+    run: &NewRun,
+    key: &ClientKey,
+) -> Result<Option<KeyedRun>, StoreError> {
     store.write(|tables, _| {
-        if tables.runs.has(&run.id) {
-            let problem = "is there already".to_owned();
-            return Err(StoreError::Row { table: "runs", key: run.id.to_string(), problem });
+        if let Some(before) = tables.client_keys.get(&key.key) {
+            return Ok(Some(before.clone()));
         }
-        let row = RunRow {
-            id: run.id.to_string(),
-            trigger: run.trigger.clone(),
-            business_date: run.business_date,
-            zone: run.zone.clone(),
-            status: "running".to_owned(),
-            actor: run.actor.clone(),
-            figures: serde_json::json!({}),
-            error: None,
-            started_at: run.started_at,
-            finished_at: None,
-        };
-        tables.runs.put(run.id, row);
-        Ok(())
+        open(tables, run)?;
+        tables.client_keys.put(key.key.clone(), KeyedRun { id: run.id.to_string(), asked: key.asked.clone() });
+        Ok(None)
     })
+}
+
+pub(super) fn run_of_key(store: &MemoryStore, key: &str) -> Result<Option<KeyedRun>, StoreError> {
+    store.read(|tables, _| Ok(tables.client_keys.get(key).cloned()))
+}
+
+fn open(tables: &mut Tables, run: &NewRun) -> Result<(), StoreError> {
+    if tables.runs.has(&run.id) {
+        let problem = "is there already".to_owned();
+        return Err(StoreError::Row { table: "runs", key: run.id.to_string(), problem });
+    }
+    let row = RunRow {
+        id: run.id.to_string(),
+        trigger: run.trigger.clone(),
+        business_date: run.business_date,
+        zone: run.zone.clone(),
+        status: "running".to_owned(),
+        actor: run.actor.clone(),
+        figures: serde_json::json!({}),
+        error: None,
+        started_at: run.started_at,
+        finished_at: None,
+    };
+    tables.runs.put(run.id, row);
+    Ok(())
 }
 
 pub(super) fn close_run(store: &MemoryStore, run: &ClosedRun) -> Result<(), StoreError> {
@@ -50,11 +73,13 @@ pub(super) fn close_run(store: &MemoryStore, run: &ClosedRun) -> Result<(), Stor
     })
 }
 
-pub(super) fn runs(store: &MemoryStore, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {
+pub(super) fn runs_page(store: &MemoryStore, page: &RunPage) -> Result<Vec<RunRow>, StoreError> {
+    let before = page.before.map(|(started, id)| (started, id.to_string()));
     store.read(|tables, _| {
-        let mut rows: Vec<&RunRow> = tables.runs.iter().collect();
+        let is_after = |row: &&RunRow| before.as_ref().is_none_or(|(at, id)| (row.started_at, &row.id) < (*at, id));
+        let mut rows: Vec<&RunRow> = tables.runs.iter().filter(is_after).collect();
         rows.sort_by_key(|row| Reverse((row.started_at, &row.id)));
-        Ok(rows.into_iter().take(rows_max as usize).cloned().collect())
+        Ok(rows.into_iter().take(page.rows_max as usize).cloned().collect())
     })
 }
 

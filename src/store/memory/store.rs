@@ -21,6 +21,7 @@ use crate::store::read::{
     AccessRow, ActionRow, AtRisk, Backlog, Coverage, DueSum, Health, KeyChannel, OpenRenewalRow, RenewalRow, RunRow,
     Taking, Timeline, UnseenCode,
 };
+use crate::store::search::{ClientKey, KeyedRun, RenewalPage, RunPage};
 use crate::store::{
     ClaimDecider, ClaimRequest, Claimed, ClosedRun, DuePage, GivenBack, ImportBatch, ImportRefs, Installation,
     LateChange, LateFacts, LookAheadPage, Migrated, NewRun, Pinned, RecordedPage, Settled, Store, StoreError, Switch,
@@ -75,6 +76,14 @@ impl Store for MemoryStore {
 
     async fn open_run(&self, run: &NewRun) -> Result<(), StoreError> {
         runs::open_run(self, run)
+    }
+
+    async fn open_run_once(&self, run: &NewRun, key: &ClientKey) -> Result<Option<KeyedRun>, StoreError> {
+        runs::open_run_once(self, run, key)
+    }
+
+    async fn run_of_key(&self, key: &str) -> Result<Option<KeyedRun>, StoreError> {
+        runs::run_of_key(self, key)
     }
 
     async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError> {
@@ -248,7 +257,11 @@ impl Store for MemoryStore {
     }
 
     async fn runs(&self, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {
-        runs::runs(self, rows_max)
+        runs::runs_page(self, &RunPage { before: None, rows_max })
+    }
+
+    async fn runs_page(&self, page: &RunPage) -> Result<Vec<RunRow>, StoreError> {
+        runs::runs_page(self, page)
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
@@ -261,6 +274,10 @@ impl Store for MemoryStore {
 
     async fn subscriptions_of(&self, customer: &CustomerId, rows_max: u32) -> Result<Vec<AccessRow>, StoreError> {
         read::subscriptions_of(self, customer, rows_max)
+    }
+
+    async fn renewals_page(&self, page: &RenewalPage) -> Result<Vec<RenewalRow>, StoreError> {
+        read::renewals_page(self, page)
     }
 
     async fn timeline(&self, id: &str) -> Result<Option<Timeline>, StoreError> {

@@ -9,6 +9,7 @@ use super::table::{Table, Undo};
 use crate::domain::delivery::SinkName;
 use crate::domain::ids::{ActionId, AttemptId, BillingKeyId, EventId, PaymentId, RenewalId, RunId, SubscriptionId};
 use crate::store::Paused;
+use crate::store::search::KeyedRun;
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub(super) struct Tables {
     /// By payment and number.
     pub refunds: Table<(PaymentId, u32), Refund>,
     pub runs: Table<RunId, Run>,
+    /// The runs that clients started, by the clients' keys.
+    pub client_keys: Table<String, KeyedRun>,
     pub look_aheads: Table<(SubscriptionId, DateTime<Utc>), LookAhead>,
     /// By business date and run.
     pub coverage: Table<(NaiveDate, RunId), Covered>,
@@ -58,13 +61,14 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn all(&mut self) -> [&mut dyn Undo; 28] {
+    fn all(&mut self) -> [&mut dyn Undo; 29] {
         [
             &mut self.installation,
             &mut self.paused,
             &mut self.retired,
             &mut self.refunds,
             &mut self.runs,
+            &mut self.client_keys,
             &mut self.coverage,
             &mut self.outbox,
             &mut self.deliveries,

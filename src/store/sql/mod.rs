@@ -24,6 +24,7 @@ mod resolve;
 mod rows;
 mod runs;
 mod schema;
+mod search;
 mod session;
 mod settle;
 mod statement;

@@ -7,18 +7,20 @@ use super::session::{Lane, Step, Tx};
 use super::statement::{self, Param};
 use crate::domain::ids::RunId;
 use crate::store::read::{Coverage, RunRow};
+use crate::store::search::{ClientKey, KeyedRun, RunPage};
 use crate::store::{ClosedRun, NewRun, StoreError};
 use chrono::NaiveDate;
 
-struct Open(NewRun);
+struct Open(NewRun, Option<ClientKey>);
 
 impl Step for Open {
     const NAME: &'static str = "opening a run";
     const LANE: Lane = Lane::Write;
-    type Output = ();
+    /// The run that was there before.
+    type Output = Option<KeyedRun>;
 
-    async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let Self(run) = self;
+    async fn run(&self, tx: &mut Tx) -> Result<Option<KeyedRun>, StoreError> {
+        let Self(run, key) = self;
         let params = [
             Param::text(run.id.to_string()),
             Param::text(&*run.trigger),
@@ -26,13 +28,47 @@ impl Step for Open {
             Param::text(&*run.zone),
             Param::text(&*run.actor),
             Param::time(run.started_at),
+            Param::maybe_text(key.as_ref().map(|key| &*key.key)),
+            Param::maybe_text(key.as_ref().map(|key| &*key.asked)),
         ];
-        tx.execute(&statement::RUN_OPEN, &params).await.map(|_| ())
+        let opened = tx.execute(&statement::RUN_OPEN, &params).await? > 0;
+        match key {
+            Some(key) if !opened => of_key(tx, &key.key).await,
+            _ => Ok(None),
+        }
     }
 }
 
+async fn of_key(tx: &mut Tx, key: &str) -> Result<Option<KeyedRun>, StoreError> {
+    Ok(tx.rows(&statement::RUN_OF_KEY, &[Param::text(key)]).await?.into_iter().next())
+}
+
 pub(super) async fn open_run(store: &SqlStore, run: &NewRun) -> Result<(), StoreError> {
-    store.perform(Open(run.clone())).await
+    store.perform(Open(run.clone(), None)).await.map(|_| ())
+}
+
+pub(super) async fn open_run_once(
+    store: &SqlStore,
+    run: &NewRun,
+    key: &ClientKey,
+) -> Result<Option<KeyedRun>, StoreError> {
+    store.perform(Open(run.clone(), Some(key.clone()))).await
+}
+
+struct OfKey(String);
+
+impl Step for OfKey {
+    const NAME: &'static str = "reading the run of a client's key";
+    const LANE: Lane = Lane::Read;
+    type Output = Option<KeyedRun>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Option<KeyedRun>, StoreError> {
+        of_key(tx, &self.0).await
+    }
+}
+
+pub(super) async fn run_of_key(store: &SqlStore, key: &str) -> Result<Option<KeyedRun>, StoreError> {
+    store.perform(OfKey(key.to_owned())).await
 }
 
 struct Close(ClosedRun);
@@ -64,20 +100,24 @@ pub(super) async fn close_run(store: &SqlStore, run: &ClosedRun) -> Result<(), S
     store.perform(Close(run.clone())).await
 }
 
-struct Latest(u32);
-
-impl Step for Latest {
-    const NAME: &'static str = "reading the latest runs";
+impl Step for RunPage {
+    const NAME: &'static str = "reading runs";
     const LANE: Lane = Lane::Read;
     type Output = Vec<RunRow>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<RunRow>, StoreError> {
-        tx.rows(&statement::RUNS_LATEST, &[Param::Int(i64::from(self.0))]).await
+        let (started, id) = self.before.unzip();
+        let params = [
+            Param::Int(i64::from(self.rows_max)),
+            Param::Time(started),
+            Param::maybe_text(id.map(|id| id.to_string())),
+        ];
+        tx.rows(&statement::RUNS_LATEST, &params).await
     }
 }
 
-pub(super) async fn runs(store: &SqlStore, rows_max: u32) -> Result<Vec<RunRow>, StoreError> {
-    store.perform(Latest(rows_max)).await
+pub(super) async fn runs_page(store: &SqlStore, page: &RunPage) -> Result<Vec<RunRow>, StoreError> {
+    store.perform(*page).await
 }
 
 struct One(RunId);

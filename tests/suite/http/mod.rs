@@ -1,5 +1,6 @@
 //! The daemon's server as machines and browsers meet it: a real process, asked over real HTTP, on both databases.
 
+mod api;
 mod browser;
 mod health;
 mod pages;

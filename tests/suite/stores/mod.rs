@@ -24,6 +24,7 @@ mod reconcile;
 mod refunds;
 mod resolve;
 mod schema;
+mod search;
 mod settle;
 mod statements;
 mod twins;
