@@ -15,6 +15,7 @@ use crate::domain::policy::Policy;
 use crate::engine::deliver::{DeliverLimits, Dispatcher};
 use crate::engine::limits::{ChannelLimit, Limits};
 use crate::engine::look_ahead::LookAheadRequest;
+use crate::engine::meter::Unwatched;
 use crate::engine::{Engine, Progress};
 use crate::gateway::Gateway;
 pub use crate::gateway::portone::install_tls;
@@ -153,6 +154,7 @@ impl App {
             policy: Arc::new(policy(&self.config, &installation)?),
             limits: limits(&self.config),
             progress,
+            meter: Arc::new(Unwatched),
             store,
         })
     }

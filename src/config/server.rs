@@ -15,6 +15,8 @@ pub struct Server {
     #[serde(deserialize_with = "text::optional")]
     pub listen: Option<SocketAddr>,
     pub tokens: Tokens,
+    /// `/metrics` is told to anybody; otherwise to whoever has a token.
+    pub metrics_open: bool,
     /// For one request, from its first byte to the answer's.
     #[serde(deserialize_with = "text::duration")]
     pub request_timeout: Duration,

@@ -43,6 +43,7 @@ impl Engine {
             payload,
             created_at: finished_at,
         };
+        report.brakes.iter().for_each(|tripped| self.meter.braked(tripped.brake.as_str()));
         let mut events = self.tell_tripped(run, &report.brakes);
         events.push(event(kind, figures.clone()));
         if told_by == Some(EventKind::GatewayUnauthorized) {

@@ -23,6 +23,7 @@ pub mod import;
 mod late;
 pub mod limits;
 pub mod look_ahead;
+pub mod meter;
 pub mod new_card;
 mod pace;
 mod pipeline;
@@ -48,6 +49,7 @@ use crate::domain::policy::Policy;
 use crate::gateway::{Gateway, GatewayError};
 use crate::store::{Store, StoreError};
 use limits::Limits;
+use meter::Meter;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,6 +62,7 @@ pub struct Engine {
     pub policy: Arc<Policy>,
     pub limits: Limits,
     pub progress: Arc<dyn Progress>,
+    pub meter: Arc<dyn Meter>,
 }
 
 impl Engine {

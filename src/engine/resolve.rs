@@ -23,6 +23,7 @@ impl Engine {
                 return Ok(());
             }
             run.report.taken_over(&taken);
+            self.meter.taken_over(taken.len() as u64);
             let looking = taken.into_iter().map(|left| self.resolve_one(run, left, claimed));
             let finished: Vec<Finished> = tokio::select! {
                 biased;

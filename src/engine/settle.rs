@@ -4,10 +4,12 @@
 
 use super::backoff::Intervals;
 use super::charge::Outcome;
+use super::meter::Counted;
 use super::pipeline::Place;
 use super::run::Run;
 use super::{Engine, RunError};
 use crate::domain::charge::Attempt;
+use crate::domain::claim::channel_name;
 use crate::domain::renewal::State;
 use crate::domain::settle::{Settling, settle};
 use crate::domain::settlement::Settlement;
@@ -77,6 +79,7 @@ impl Engine {
         if !settlements.is_empty() {
             let settled = self.settle_durably(&settlements).await?;
             report(run, &batch, &settlements, &settled);
+            self.count(&batch, &settlements, &settled);
             self.progress.done(settlements.len() as u64);
         }
         if !given.is_empty() {
@@ -93,6 +96,22 @@ impl Engine {
             drop(finished.place);
         }
         Ok(())
+    }
+
+    /// Counts what is on disk now, for whoever watches.
+    fn count(&self, batch: &[Finished], settlements: &[Settlement], settled: &Settled) {
+        let channels = batch.iter().map(|finished| finished.attempt.get());
+        let channels: HashMap<_, _> =
+            channels.map(|attempt| (attempt.renewal.id, attempt.channel_key.as_deref())).collect();
+        for settlement in settlements.iter().filter(|one| settled.settled.contains(&one.renewal_id)) {
+            let recorded = settlement.as_recorded(settled.as_canceled.contains(&settlement.renewal_id));
+            let channel = channel_name(channels.get(&settlement.renewal_id).copied().flatten());
+            let is_declined = recorded.declined && recorded.state == State::Due;
+            let payment = recorded.payment.as_ref().filter(|payment| payment.verified);
+            let taken = payment.and_then(|payment| Some((payment.total?, payment.currency.as_deref()?)));
+            let result = if is_declined { "declined" } else { recorded.state.as_str() };
+            self.meter.settled(&Counted { channel, result, taken });
+        }
     }
 
     async fn settle_durably(&self, settlements: &[Settlement]) -> Result<Settled, StoreError> {

@@ -3,6 +3,7 @@
 //! What does not live here: no retries, no waiting, no decision about money. A charge is asked for with a
 //! [`Committed`] attempt only, so it cannot be sent before it is on disk.
 
+pub mod metered;
 pub mod portone;
 pub mod simulator;
 

@@ -7,6 +7,7 @@
 //! | `/pay/…` | customers, by a signed link |
 //! | `/api/v1/…` | operations and their programs, by a bearer token; described in `/api/openapi.json` |
 //! | `/webhooks/portone` | PortOne, signed |
+//! | `/metrics` | Prometheus |
 //!
 //! It listens before there is a database, so that a probe gets an answer that says what is missing; everything but the
 //! health then answers 503. What does not live here: no decision and no SQL; a handler reads its request, asks the engine
@@ -17,6 +18,7 @@ pub mod auth;
 mod health;
 mod limits;
 mod listen;
+pub mod metrics;
 mod pages;
 pub mod pay;
 mod problem;
@@ -25,6 +27,7 @@ mod work;
 
 pub use health::Pulse;
 pub use listen::{ListenError, Listening};
+pub use metrics::Metrics;
 pub use pay::PayPage;
 pub use problem::Problem;
 pub use webhooks::Webhooks;
@@ -64,12 +67,13 @@ pub struct Door {
     pub clock: Arc<dyn Clock>,
     /// Whether the daemon still looks at its cron lines.
     pub pulse: Pulse,
+    pub metrics: Metrics,
     site: OnceLock<Arc<Site>>,
 }
 
 impl Door {
     pub fn new(settings: Server, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { settings, clock, pulse: Pulse::default(), site: OnceLock::new() })
+        Arc::new(Self { settings, clock, pulse: Pulse::default(), metrics: Metrics::default(), site: OnceLock::new() })
     }
 
     /// The database is there: from now on everything is answered.
@@ -106,6 +110,7 @@ pub fn router(door: &Arc<Door>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::tell))
         .merge(api::routes())
         .merge(pages::router())
         .merge(pay::routes())

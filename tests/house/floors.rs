@@ -66,6 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("axum", &["gateway/simulator", "http"]),
     ("form_urlencoded", &["webhook"]),
+    ("prometheus_client", &["http/metrics"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("tower", &["http"]),

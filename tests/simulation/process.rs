@@ -85,6 +85,7 @@ impl Site {
             policy: Arc::clone(&self.policy),
             limits: Limits { concurrency: 4, circuit_unknown_in_a_row: office.swarm.circuit, ..Limits::default() },
             progress: Arc::new(Silent),
+            meter: Arc::new(renewd::engine::meter::Unwatched),
         }
     }
 }

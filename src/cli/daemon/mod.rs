@@ -84,7 +84,7 @@ impl From<ListenError> for CliError {
 /// All jobs, until it is told to stop.
 async fn keep(app: &Arc<App>, door: &Arc<Door>, systemd: Systemd, shutdown: &Shutdown) -> Result<(), CliError> {
     let Some((engine, dispatcher)) = connected(app, &systemd, shutdown).await? else { return Ok(()) };
-    let (engine, charging) = (Arc::new(engine), Arc::new(Mutex::new(())));
+    let (engine, charging) = (Arc::new(site::watched(engine, door)), Arc::new(Mutex::new(())));
     let (charge_soon, webhooks) = (Arc::<Notify>::default(), Arc::<Bell>::default());
     door.open(Site {
         engine: Arc::clone(&engine),

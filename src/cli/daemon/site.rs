@@ -4,7 +4,8 @@ use super::super::error::CliError;
 use super::keeper::Bell;
 use crate::app::App;
 use crate::engine::Engine;
-use crate::http::{PayPage, Webhooks};
+use crate::gateway::metered::Metered;
+use crate::http::{Door, PayPage, Webhooks};
 use std::sync::Arc;
 
 /// The page on which customers give a new card, where the settings have one.
@@ -29,4 +30,12 @@ pub(super) fn webhooks(app: &App, engine: &Engine, bell: &Arc<Bell>) -> Result<O
     let Some(secrets) = app.webhook_secrets()? else { return Ok(None) };
     let bell = Arc::clone(bell);
     Ok(Some(Webhooks::start(secrets, Arc::clone(&engine.store), Box::new(move || bell.ring()))))
+}
+
+/// The same engine, with its outcomes and its gateway's answers counted for `/metrics`.
+pub(super) fn watched(mut engine: Engine, door: &Door) -> Engine {
+    let counters = Arc::new(door.metrics.counters.clone());
+    engine.gateway = Arc::new(Metered::new(engine.gateway, Arc::clone(&engine.clock), counters.clone()));
+    engine.meter = counters;
+    engine
 }

@@ -62,16 +62,25 @@ pub(super) async fn receive(
         ));
     };
     let given = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let signed = verify(&webhooks.secrets, given, &body, door.clock.now()).map_err(|why| webhooks.refuse(why))?;
+    let count = |outcome| door.metrics.counters.webhook(outcome);
+    let signed = verify(&webhooks.secrets, given, &body, door.clock.now()).map_err(|why| {
+        count(why.as_str());
+        webhooks.refuse(why)
+    })?;
     match read(signed.id, &body) {
         Read::Ignored(why) => {
+            count("ignored");
             tracing::debug!(webhook.id = signed.id, "a webhook is ignored: {why}");
             Ok("ignored\n")
         }
-        Read::Notice(notice) => match webhooks.intake.keep(notice).await {
-            Ok(()) => Ok("kept\n"),
-            Err(NotKept::Full) => Err(Problem::unavailable("too many messages at once: send it again")),
-            Err(NotKept::Failed) => Err(Problem::unavailable("it cannot be kept now: send it again")),
-        },
+        Read::Notice(notice) => {
+            let kept = webhooks.intake.keep(notice).await;
+            count(if kept.is_ok() { "kept" } else { "not_kept" });
+            match kept {
+                Ok(()) => Ok("kept\n"),
+                Err(NotKept::Full) => Err(Problem::unavailable("too many messages at once: send it again")),
+                Err(NotKept::Failed) => Err(Problem::unavailable("it cannot be kept now: send it again")),
+            }
+        }
     }
 }

@@ -114,6 +114,7 @@ impl World {
             policy: Arc::new(policy()),
             limits: Limits::default(),
             progress: Arc::new(Silent),
+            meter: Arc::new(renewd::engine::meter::Unwatched),
         };
         let mut world = Self {
             size,

@@ -3,6 +3,7 @@
 mod api;
 mod browser;
 mod health;
+mod metrics;
 mod pages;
 pub mod pay;
 pub mod served;

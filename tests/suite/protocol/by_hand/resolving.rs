@@ -209,6 +209,7 @@ async fn money_found_by_the_sweep_between_look_and_answer_voids_the_answer(on: O
         policy: Arc::clone(&world.engine.policy),
         limits: world.engine.limits.clone(),
         progress: Arc::clone(&world.engine.progress),
+        meter: Arc::clone(&world.engine.meter),
     };
     let delay = Rule::new(When::Always, Trouble::Delay { millis: 1_500 }).on(Route::LookUp).times(1);
     world.simulator.model().add_rule(delay);
