@@ -79,7 +79,7 @@ fn a_card_number_in_place_of_a_billing_key() {
     for number in ["\"4111111111111111\"", "\"4111 1111 1111 1111\"", "\"4111-1111-1111-1111\""] {
         let line = format!(r#"{{"type":"billing_key","customer":"user_old","billing_key":{number}}}"#);
         let said = refused(&line, &["line 5: ", "card number"]);
-        assert!(!said.err.contains("1111"), "{said:#?}");
+        assert!(!["1111 1111", "1111-1111", "11111111"].iter().any(|it| said.err.contains(it)), "{said:#?}");
     }
 }
 
@@ -87,7 +87,7 @@ fn a_card_number_in_place_of_a_billing_key() {
 fn a_card_number_that_is_no_text() {
     let line = r#"{"type":"billing_key","customer":"user_old","billing_key":4111111111111111}"#;
     let said = refused(line, &["line 5: ", "expected a string"]);
-    assert!(!said.err.contains("1111"), "{said:#?}");
+    assert!(!said.err.contains("11111111"), "{said:#?}");
 }
 
 #[test]
