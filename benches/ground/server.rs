@@ -30,7 +30,6 @@ pub async fn forget(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     for statement in [
         "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
-        "CHECKPOINT",
         "SELECT pg_stat_statements_reset()",
         "SELECT pg_stat_reset_shared('wal')",
     ] {
@@ -44,4 +43,28 @@ pub async fn counted(url: &str) -> Counted {
     let counted = sqlx::query_as(COUNTED).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     counted
+}
+
+/// One statement's share.
+#[derive(FromRow)]
+pub struct Share {
+    /// Its first words.
+    pub statement: String,
+    pub calls: i64,
+    pub milliseconds: f64,
+    pub blocks: i64,
+    pub wal_bytes: i64,
+}
+
+/// Where the server's time went, the most first.
+pub async fn shares(url: &str) -> Vec<Share> {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let sql = r"SELECT left(regexp_replace(regexp_replace(s.query, '--[^\n]*\n', '', 'g'), '\s+', ' ', 'g'), 90) AS statement,
+            s.calls, s.total_exec_time + s.total_plan_time AS milliseconds,
+            s.shared_blks_hit + s.shared_blks_read AS blocks, s.wal_bytes::bigint AS wal_bytes
+        FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = current_database() ORDER BY 3 DESC LIMIT 12";
+    let shares = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    shares
 }

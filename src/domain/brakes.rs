@@ -188,10 +188,23 @@ pub fn before(ahead: &Charges, usual: Option<&Usual>, limits: &BrakeLimits) -> V
     tripped
 }
 
-fn grown(first: u64, usual: &Usual, limit: GrowthLimit) -> Option<Tripped> {
+/// So many charges trip nothing of [`before`], whatever they come to: `None` where any number is harmless.
+pub fn harmless(usual: Option<&Usual>, limits: &BrakeLimits) -> Option<u64> {
+    // What charges come to, nobody knows before they are planned.
+    let sums = (!limits.sums_max.is_empty()).then_some(0);
+    let growth = limits.growth.zip(usual).map(|(limit, usual)| ordinary(usual, limit));
+    [sums, limits.charges_max, growth].into_iter().flatten().min()
+}
+
+/// First charges that are taken for ordinary.
+fn ordinary(usual: &Usual, limit: GrowthLimit) -> u64 {
     let ordinary = u128::from(usual.busiest) * u128::from(usual.dates.max(1));
     let allowed = ordinary * (100 + u128::from(limit.percent_max)) / 100;
-    let allowed = u64::try_from(allowed).unwrap_or(u64::MAX).max(limit.floor);
+    u64::try_from(allowed).unwrap_or(u64::MAX).max(limit.floor)
+}
+
+fn grown(first: u64, usual: &Usual, limit: GrowthLimit) -> Option<Tripped> {
+    let allowed = ordinary(usual, limit);
     (first > allowed).then(|| {
         let why = format!(
             "{} subscriptions are due for the first time, {} at most are taken for ordinary: the busiest comparable day, {}, had {}",
@@ -298,6 +311,27 @@ mod tests {
         assert!(!trips(500, Some(usual(3, 1))) && trips(501, Some(usual(3, 1))), "the floor");
         assert!(!trips(1_000_000, None), "without comparable days nothing is unusual");
         assert!(before(&ahead(9_000, 500, 0), Some(&usual(0, 1)), &limits).is_empty(), "retries are no growth");
+    }
+
+    #[test]
+    fn what_is_harmless_trips_nothing_and_one_more_may() {
+        let growth = GrowthLimit { percent_max: 300, floor: 500 };
+        let limits = |charges_max, growth| BrakeLimits { charges_max, growth, ..all_off() };
+        assert_eq!(harmless(Some(&usual(9, 1)), &all_off()), None);
+        assert_eq!(harmless(None, &limits(None, Some(growth))), None, "without comparable days nothing is unusual");
+        for (limits, most) in [
+            (limits(Some(7), None), 7),
+            (limits(None, Some(growth)), 4_000),
+            (limits(Some(5_000), Some(growth)), 4_000),
+            (limits(Some(3_000), Some(growth)), 3_000),
+        ] {
+            let usual = usual(1_000, 1);
+            assert_eq!(harmless(Some(&usual), &limits), Some(most));
+            assert!(before(&ahead(most, most, i64::MAX), Some(&usual), &limits).is_empty());
+            assert!(!before(&ahead(most + 1, most + 1, 0), Some(&usual), &limits).is_empty());
+        }
+        let sums = BrakeLimits { sums_max: BTreeMap::from([(krw(), 1)]), ..all_off() };
+        assert_eq!(harmless(None, &sums), Some(0), "what they come to is known when they are planned");
     }
 
     #[test]

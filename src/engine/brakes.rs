@@ -10,8 +10,8 @@ use crate::domain::charge::Attempt;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::domain::money::Currency;
-use crate::store::StoreError;
 use crate::store::read::DueSum;
+use crate::store::{DuePage, StoreError};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,20 @@ impl Engine {
         let payload = json!({ "run_id": run.id, "brakes": let_go.brakes, "by": by, "reason": reason });
         let event = self.brake_event(run, EventKind::BrakeOverridden, &run.id.to_string(), payload);
         Ok(self.store.tell(&[event]).await?)
+    }
+
+    /// Whether all that can be due trips no brake, however the plan turns out: then charging need not wait for its end.
+    pub(super) async fn is_surely_within_brakes(&self, run: &Run) -> Result<bool, RunError> {
+        let Some(harmless) = brakes::harmless(run.book.usual().as_ref(), &run.brakes) else { return Ok(true) };
+        if run.charges_left().is_some_and(|left| left <= harmless) {
+            return Ok(true);
+        }
+        let planned = charges(&self.store.due_now(run.only.as_deref()).await?).count;
+        let Some(room) = harmless.checked_sub(planned) else { return Ok(false) };
+        // One more than fits, to know whether it does.
+        let rows_max = u32::try_from(room.saturating_add(1)).unwrap_or(u32::MAX);
+        let due = self.store.due_count(&DuePage { rows_max, ..self.due_page(run, None) }).await?;
+        Ok(due <= room)
     }
 
     /// Holds all charging if what is due is more than one run may do. Asked between the plan and the first claim.

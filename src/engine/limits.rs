@@ -52,7 +52,7 @@ impl Default for Limits {
             concurrency: 32,
             rate_per_second_max: None,
             channels: BTreeMap::new(),
-            plan_rows_max: 10_000,
+            plan_rows_max: 2_000,
             claim_rows_max: 500,
             lease: Duration::from_secs(600),
             send_within: Duration::from_secs(20),

@@ -28,6 +28,7 @@ pub mod new_card;
 mod pace;
 mod pipeline;
 mod plan;
+mod planning;
 pub mod preview;
 mod probe;
 pub mod reconcile;

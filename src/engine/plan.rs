@@ -1,22 +1,43 @@
 //! Planning: first the renewals that wait and whose world changed, then the subscriptions that became due.
-//! In keyset pages, so that memory is bounded by one page however many are due.
+//! In keyset pages, so that memory is bounded by one page however many are due, and what is planned can be charged while
+//! the rest still is.
 
+use super::planning::Planning;
 use super::run::{Run, Scope};
 use super::{Engine, RunError};
-use crate::domain::due::{self, Disposition, PlannedRenewal, Planning, SubscriptionFacts};
+use crate::domain::due::{self, Disposition, PlannedRenewal, SubscriptionFacts};
 use crate::domain::waiting;
 use crate::store::DuePage;
 use std::collections::HashSet;
 
 impl Engine {
-    pub(super) async fn plan(&self, run: &Run) -> Result<(), RunError> {
+    /// Plans, and charges what is planned: from the first page on where no brake can trip, else when all is planned and
+    /// measured.
+    pub(super) async fn plan_and_charge(&self, run: &Run) -> Result<(), RunError> {
         self.plan_waiting(run).await?;
-        match run.scope {
-            Scope::Whole => self.plan_due(run).await?,
-            Scope::Planned => {}
+        let planning = Planning::default();
+        if run.scope == Scope::Whole && self.is_surely_within_brakes(run).await? {
+            let (planned, charged) = tokio::join!(self.plan_due(run, &planning), self.drain_planned(run, &planning));
+            charged?;
+            return planned;
         }
-        run.book.tell_lapsed(run.id);
-        Ok(())
+        if run.scope == Scope::Whole {
+            self.plan_due(run, &planning).await?;
+        }
+        self.hold_by_brakes(run).await?;
+        self.drain(run).await
+    }
+
+    /// Drains again and again until all is planned and nothing of it is left.
+    async fn drain_planned(&self, run: &Run, planning: &Planning) -> Result<(), RunError> {
+        loop {
+            let seen = planning.so_far();
+            self.drain(run).await?;
+            if seen.is_over || run.is_stopping() {
+                return Ok(());
+            }
+            planning.more_than(seen).await;
+        }
     }
 
     async fn plan_waiting(&self, run: &Run) -> Result<(), RunError> {
@@ -41,11 +62,16 @@ impl Engine {
         }
     }
 
-    async fn plan_due(&self, run: &Run) -> Result<(), RunError> {
+    async fn plan_due(&self, run: &Run, planning: &Planning) -> Result<(), RunError> {
+        // However it ends: whoever waits for the next page must not wait for ever.
+        let _over = planning.until_dropped();
         let mut after = None;
         loop {
             let facts = self.store.due_facts(&self.due_page(run, after)).await?;
-            let Some(last) = facts.last() else { return Ok(()) };
+            let Some(last) = facts.last() else {
+                run.book.tell_lapsed(run.id);
+                return Ok(());
+            };
             after = Some((last.current_period_end, last.id.clone()));
             let decided = self.decide_page(run, &facts);
             let renewals: Vec<PlannedRenewal> = decided.iter().map(|(_, planned)| planned.clone()).collect();
@@ -54,6 +80,7 @@ impl Engine {
                 run.report.planned(*disposition);
                 self.count_planned(run, *disposition, planned);
             }
+            planning.one_more();
         }
     }
 
@@ -67,12 +94,13 @@ impl Engine {
             after,
             rows_max: self.limits.plan_rows_max,
             only: run.only.clone(),
+            moved_since: Some(self.started(run)),
         }
     }
 
     pub(super) fn decide_page(&self, run: &Run, facts: &[SubscriptionFacts]) -> Vec<(Disposition, PlannedRenewal)> {
         let new_id = || self.new_id();
-        let at = Planning { business_date: run.business_date, now: self.started(run), new_id: &new_id };
+        let at = due::Planning { business_date: run.business_date, now: self.started(run), new_id: &new_id };
         facts.iter().map(|facts| due::decide(facts, &self.policy, &at)).collect()
     }
 }

@@ -108,6 +108,7 @@ impl Engine {
             after: None,
             rows_max: self.limits.plan_rows_max,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
+            moved_since: None,
         };
         loop {
             let facts = self.store.due_facts(&page).await?;

@@ -3,10 +3,11 @@
 //! 1. **Open** the run's row, and probe the gateway: does it take our credentials, and does the database remember what it
 //!    took? Two runs at once are fine: they share the work.
 //! 2. **Resolve** what an earlier process left open, before anything new; and look once more at what ended.
-//! 3. **Plan**: every due subscription gets exactly one renewal.
+//! 3. **Plan**: every due subscription gets exactly one renewal, page by page.
 //!    Then the **brakes**: more than one run may do is looked at by a person first.
 //! 4. **Drain**: claim, charge, verify, settle, until nothing is due. A claim is committed before its request is sent;
-//!    only a look-up decides; a period moves only with a verified payment.
+//!    only a look-up decides; a period moves only with a verified payment. Where all that is due is too little for any
+//!    brake, what is planned is charged while the rest is planned.
 //!    A channel that stopped answering is left to the end, and tried again by one charge a minute.
 //! 5. **Refund** what nobody wants to have paid: before the plan what an earlier run left, now what this one found.
 //! 6. **Access**: who is past due, who is downgraded.
@@ -141,9 +142,7 @@ impl Engine {
         if run.shutdown.requested() {
             return Ok(());
         }
-        self.plan(run).await?;
-        self.hold_by_brakes(run).await?;
-        self.drain(run).await?;
+        self.plan_and_charge(run).await?;
         self.refund(run).await?;
         self.update_access(run).await?;
         if self.try_open_circuits(run).await? {

@@ -163,6 +163,8 @@ pub struct DuePage {
     pub rows_max: u32,
     /// Only these subscriptions, where given.
     pub only: Option<Vec<SubscriptionId>>,
+    /// Without those whose period a payment moved since then: one run renews nobody twice.
+    pub moved_since: Option<DateTime<Utc>>,
 }
 
 /// Which renewals to claim.
@@ -334,6 +336,9 @@ pub trait Store: inbox::Inbox + Send + Sync {
     async fn run_of_key(&self, key: &str) -> Result<Option<search::KeyedRun>, StoreError>;
 
     async fn close_run(&self, run: &ClosedRun) -> Result<(), StoreError>;
+
+    /// How many subscriptions are due, planned or not, and `page.rows_max` at most: told from an index alone.
+    async fn due_count(&self, page: &DuePage) -> Result<u64, StoreError>;
 
     /// Subscriptions that are due and have no renewal for their next period, in keyset order.
     async fn due_facts(&self, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError>;

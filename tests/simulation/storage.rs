@@ -172,6 +172,10 @@ impl Store for Storage {
         self.at("close run", self.inner.close_run(run)).await
     }
 
+    async fn due_count(&self, page: &DuePage) -> Stored<u64> {
+        self.at("due count", self.inner.due_count(page)).await
+    }
+
     async fn due_facts(&self, page: &DuePage) -> Stored<Vec<SubscriptionFacts>> {
         self.at("due facts", self.inner.due_facts(page)).await
     }

@@ -26,10 +26,33 @@ pub(super) fn due_facts(store: &MemoryStore, page: &DuePage) -> Result<Vec<Subsc
                 && comes_after(sub)
                 && is_asked_for(only, &sub.row.id)
                 && tables.renewal_from(&sub.row.id, sub.row.current_period_end).is_none()
+                && !page.moved_since.is_some_and(|since| moved_since(tables, sub, since))
         };
         let mut due: Vec<&Subscription> = tables.subscriptions().iter().filter(is_due).collect();
         due.sort_by_key(|sub| (sub.row.current_period_end, &sub.row.id));
         Ok(due.into_iter().take(page.rows_max as usize).filter_map(|sub| facts(tables, sub)).collect())
+    })
+}
+
+pub(super) fn due_count(store: &MemoryStore, page: &DuePage) -> Result<u64, StoreError> {
+    let is_due = |sub: &&Subscription| {
+        sub.is_live()
+            && sub.row.current_period_end < page.ends_before
+            && is_asked_for(page.only.as_deref(), &sub.row.id)
+    };
+    store.read(|tables, _| {
+        let due = tables.subscriptions().iter().filter(is_due).take(page.rows_max as usize).count();
+        Ok(due as u64)
+    })
+}
+
+/// A payment moved the subscription to its period, not before `since`.
+fn moved_since(tables: &Tables, sub: &Subscription, since: DateTime<Utc>) -> bool {
+    tables.renewals().iter().any(|row| {
+        row.subscription_id.as_str() == sub.row.id
+            && row.period_end == Some(sub.row.current_period_end)
+            && row.state == State::Paid
+            && row.ended_at.is_some_and(|ended| ended >= since)
     })
 }
 

@@ -54,9 +54,35 @@ impl Step for DueFacts {
             Param::maybe_text(after_id.map(|id| id.0)),
             Param::Int(i64::from(self.page.rows_max)),
             self.only.clone(),
+            Param::Time(self.page.moved_since),
         ];
         tx.rows(&statement::DUE_FACTS, &params).await
     }
+}
+
+struct DueCount(DueFacts);
+
+#[derive(sqlx::FromRow)]
+struct CountRow {
+    due: i64,
+}
+
+impl Step for DueCount {
+    const NAME: &'static str = "counting what is due";
+    const LANE: Lane = Lane::Read;
+    type Output = CountRow;
+
+    async fn run(&self, tx: &mut Tx) -> Result<CountRow, StoreError> {
+        let page = &self.0.page;
+        let params = [Param::time(page.ends_before), Param::Int(i64::from(page.rows_max)), self.0.only.clone()];
+        tx.row(&statement::DUE_COUNT, &params).await
+    }
+}
+
+pub(super) async fn due_count(store: &SqlStore, page: &DuePage) -> Result<u64, StoreError> {
+    let only = only_param(page.only.as_deref())?;
+    let row = store.perform(DueCount(DueFacts { page: page.clone(), only })).await?;
+    Ok(u64::try_from(row.due).unwrap_or_default())
 }
 
 pub(super) async fn due_facts(store: &SqlStore, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError> {

@@ -61,6 +61,7 @@ statements! {
     DELIVERY_CLAIM = "delivery_claim",
     DELIVERY_RECORD = "delivery_record",
     DUE_FACTS = "due_facts",
+    DUE_COUNT = "due_count",
     DUE_NOW = "due_now",
     EVENTS_INSERT = "events_insert",
     GIVE_BACK = "give_back",

@@ -90,6 +90,10 @@ impl Store for SqlStore {
         runs::close_run(self, run).await
     }
 
+    async fn due_count(&self, page: &DuePage) -> Result<u64, StoreError> {
+        plan::due_count(self, page).await
+    }
+
     async fn due_facts(&self, page: &DuePage) -> Result<Vec<SubscriptionFacts>, StoreError> {
         plan::due_facts(self, page).await
     }

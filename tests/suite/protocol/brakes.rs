@@ -24,6 +24,9 @@ crate::on_both_databases! {
     the_days_retries_leave_a_held_channel_alone,
     retries_that_are_declined_again_stop_nothing,
     what_becomes_due_on_the_way_is_held_too,
+    what_is_planned_is_charged_while_the_rest_is_planned,
+    where_a_brake_needs_the_whole_plan_nothing_is_charged_before_it,
+    one_run_renews_nobody_twice,
     a_limited_run_has_only_its_own_charges_ahead_of_it,
     a_person_can_go_on_without_the_comparison,
     a_run_that_was_let_go_says_so_even_if_nothing_tripped,
@@ -285,4 +288,51 @@ async fn a_run_that_was_let_go_says_so_even_if_nothing_tripped(on: On) {
     let world = world(on, &[], 1).await;
     assert_let_go(&world, Brake::Growth, 1).await;
     assert_eq!(world.told("brake.tripped").await, Vec::<serde_json::Value>::new());
+}
+
+/// A run that plans one subscription at a time, and cannot plan the second. Answers which were paid.
+async fn paid_though_the_plan_fails(on: On, settings: &[(&'static str, &str)]) -> Vec<String> {
+    let mut world = world(on, settings, 2).await;
+    let refuse: &[&str] = match on {
+        On::Postgres => &[
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''refused''; END'",
+            "CREATE TRIGGER refuse BEFORE INSERT ON renewals FOR EACH ROW WHEN (new.subscription_id = 'sub-1')
+            EXECUTE FUNCTION refuse()",
+        ],
+        On::Sqlite => &["CREATE TRIGGER refuse BEFORE INSERT ON renewals WHEN new.subscription_id = 'sub-1'
+            BEGIN SELECT raise(ABORT, 'refused'); END"],
+    };
+    for statement in refuse {
+        world.texts(statement).await;
+    }
+    world.engine.limits.plan_rows_max = 1;
+    let report = world.try_run(&[]).await.unwrap();
+    assert!(report.problem.is_some(), "{report:?}");
+    world.texts("SELECT subscription_id FROM renewals WHERE state = 'paid'").await
+}
+
+async fn what_is_planned_is_charged_while_the_rest_is_planned(on: On) {
+    assert_eq!(paid_though_the_plan_fails(on, &[]).await, ["sub-0"]);
+    assert_eq!(paid_though_the_plan_fails(on, &[("brakes.charges_max", "2")]).await, ["sub-0"], "surely within it");
+}
+
+async fn where_a_brake_needs_the_whole_plan_nothing_is_charged_before_it(on: On) {
+    for brake in [("brakes.charges_max", "1"), ("brakes.sums_max", "110000 KRW")] {
+        assert_eq!(paid_though_the_plan_fails(on, &[brake]).await, [""; 0], "{brake:?}");
+    }
+}
+
+/// Two periods are due, one after the other: the second is for the next run, also where the first is paid before the plan
+/// comes to its end.
+async fn one_run_renews_nobody_twice(on: On) {
+    let mut world = world(on, &[("business.max_overdue", "60days")], 0).await;
+    world.subscribe_until("late", "bk-late", "2026-01-02").await;
+    for number in 0..6 {
+        world.subscribe_until(&format!("sub-{number}"), &format!("bk-{number}"), "2026-02-03").await;
+    }
+    world.engine.limits.plan_rows_max = 1;
+    let report = world.run().await;
+    assert_eq!(world.charges("late").len(), 1, "{report:?}");
+    world.run().await;
+    assert_eq!(world.charges("late").len(), 2);
 }

@@ -124,8 +124,13 @@ async fn a_schedule_is_read_by_the_plan(ground: Ground) {
     ground.subscribe(&["sub_1", "sub_2"]).await;
     let scheduled = LookedAhead { looked: Some((KeyFound::Issued, Some("s-1".to_owned()))), ..looked("sub_1") };
     ground.record_look_ahead(&[scheduled]).await.unwrap();
-    let page =
-        renewd::store::DuePage { ends_before: period_end() + TimeDelta::days(1), after: None, rows_max: 9, only: None };
+    let page = renewd::store::DuePage {
+        ends_before: period_end() + TimeDelta::days(1),
+        after: None,
+        rows_max: 9,
+        only: None,
+        moved_since: None,
+    };
     let due = ground.due_facts(&page).await.unwrap();
     let schedules: Vec<Option<&str>> = due.iter().map(|facts| facts.schedule_id.as_deref()).collect();
     assert_eq!(schedules, [Some("s-1"), None]);

@@ -11,6 +11,8 @@ use renewd::store::DuePage;
 on_all!(
     what_is_due_comes_in_pages_and_only_once,
     only_what_was_asked_for_is_due,
+    what_is_due_is_counted_planned_or_not,
+    who_was_just_renewed_is_not_due_again,
     a_planned_page_is_recorded_once_and_told_once,
     an_unreadable_subscription_is_recorded_beside_the_others,
     a_change_is_written_only_from_the_state_it_was_decided_from,
@@ -18,7 +20,7 @@ on_all!(
 );
 
 fn page(rows_max: u32) -> DuePage {
-    DuePage { ends_before: period_end() + TimeDelta::hours(1), after: None, rows_max, only: None }
+    DuePage { ends_before: period_end() + TimeDelta::hours(1), after: None, rows_max, only: None, moved_since: None }
 }
 
 async fn what_is_due_comes_in_pages_and_only_once(ground: Ground) {
@@ -46,6 +48,30 @@ async fn only_what_was_asked_for_is_due(ground: Ground) {
     let only = Some(vec!["sub_2".into(), "nobody".into()]);
     let facts = ground.due_facts(&DuePage { only, ..page(9) }).await.unwrap();
     assert_eq!(facts.iter().map(|facts| facts.id.as_str()).collect::<Vec<_>>(), ["sub_2"]);
+}
+
+async fn what_is_due_is_counted_planned_or_not(ground: Ground) {
+    ground.subscribe(&["sub_1", "sub_2", "sub_3", "sub_4"]).await;
+    ground.set_standing("sub_4", "downgraded", "free").await;
+    ground.plan(&["sub_2"]).await;
+    assert_eq!(ground.due_count(&page(9)).await.unwrap(), 3);
+    assert_eq!(ground.due_count(&page(2)).await.unwrap(), 2, "and no further");
+    let only = Some(vec!["sub_1".into(), "nobody".into()]);
+    assert_eq!(ground.due_count(&DuePage { only, ..page(9) }).await.unwrap(), 1);
+    assert_eq!(ground.due_count(&DuePage { ends_before: period_end(), ..page(9) }).await.unwrap(), 0);
+}
+
+async fn who_was_just_renewed_is_not_due_again(ground: Ground) {
+    ground.subscribe(&["sub_1"]).await;
+    ground.plan(&["sub_1"]).await;
+    let before = ground.now().await.unwrap();
+    let attempt = ground.claim_one().await;
+    ground.settle(&[ground.paid(&attempt)]).await.unwrap();
+    let later = DuePage { ends_before: next_period_end() + TimeDelta::days(1), ..page(9) };
+    let due = async |moved_since| ground.due_facts(&DuePage { moved_since, ..later.clone() }).await.unwrap().len();
+    assert_eq!(due(None).await, 1);
+    assert_eq!(due(Some(before)).await, 0);
+    assert_eq!(due(Some(ground.now().await.unwrap() + TimeDelta::hours(1))).await, 1, "moved by an earlier run");
 }
 
 async fn a_planned_page_is_recorded_once_and_told_once(ground: Ground) {
