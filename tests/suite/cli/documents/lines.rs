@@ -54,13 +54,16 @@ pub fn call(words: &[String]) -> Option<Vec<String>> {
     let is_ours = |at: usize| {
         let word = words[at].as_str();
         let is_cargo = at >= 2 && word == "--" && words[at - 2] == "cargo" && words[at - 1] == "run";
-        let begins = || words.get(at + 1).is_some_and(|next| next.starts_with('-') || is_subcommand(next));
+        let begins = || words.get(at + 1).is_some_and(|next| OF_ALL.contains(&next.as_str()) || is_subcommand(next));
         is_cargo || ((word == "renewd" || word.ends_with("/renewd")) && (at == 0 || begins()))
     };
     let at = (0..words.len()).find(|at| is_ours(*at))?;
     let ends = |word: &&String| !matches!(word.as_str(), "|" | ";" | "&" | "<" | ">" | "(" | ")");
     Some(words[at + 1..].iter().take_while(ends).cloned().collect())
 }
+
+/// Flags that may stand before a subcommand.
+const OF_ALL: [&str; 5] = ["--config", "--output", "--clock", "--version", "--help"];
 
 fn is_subcommand(word: &str) -> bool {
     Cli::command().get_subcommands().any(|command| command.get_name() == word)
@@ -125,7 +128,7 @@ fn a_command_that_is_none_is_found_wherever_it_stands() {
     }
     for good in [
         "```sh\nrenewd run --dry-run   # looks only\nsystemctl restart renewd\n```",
-        "```sh\ndocker compose up renewd\n```",
+        "```sh\ndocker compose up renewd\njournalctl -u renewd -f\n```",
         "`renewd retry`, `renewd events`, `renewd.service`",
     ] {
         assert_eq!(bad_calls(&document(good)), Vec::<String>::new(), "{good}");
