@@ -3,8 +3,11 @@
 use super::super::{NOW, Stage};
 use super::{Document, all, guides, root};
 use renewd::domain::brakes::Brake;
+use renewd::domain::delivery::{Routing, SinkName, Told, route};
 use renewd::domain::event::EventKind;
-use std::collections::BTreeSet;
+use renewd::domain::ids::EventId;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -173,6 +176,56 @@ fn the_runbook_knows_every_event_brake_and_check() {
         let is_setting = settings().contains(*kind);
         assert!(is_setting || EventKind::parse(kind).is_some(), "{kind} is no event");
     }
+}
+
+/// To whom a kind of event goes, in the runbook's words; a run that is as it should be.
+fn audience(kind: EventKind) -> BTreeSet<&'static str> {
+    let told = Told {
+        id: EventId(uuid::Uuid::nil()),
+        kind: kind.as_str().to_owned(),
+        subscription_id: None,
+        renewal_id: None,
+        payload: serde_json::json!({ "status": "completed", "due": 1 }),
+        created_at: chrono::DateTime::UNIX_EPOCH,
+    };
+    let routing = Routing {
+        sinks: SinkName::ALL.into(),
+        decline_percent_max: 50,
+        decline_charges_min: 50,
+        messages_per_hour_max: 30,
+    };
+    let word = |sink| match sink {
+        SinkName::Log => None,
+        SinkName::Webhook => Some("API"),
+        SinkName::Slack => Some("Slack"),
+        SinkName::Pagerduty => Some("PagerDuty"),
+    };
+    route(&[told], &BTreeMap::new(), &routing).into_iter().filter_map(|delivery| word(delivery.sink)).collect()
+}
+
+#[test]
+fn the_runbook_knows_to_whom_each_event_goes() {
+    let runbook = Document::read("docs/OPERATIONS.md");
+    for kind in EventKind::ALL {
+        let begins = format!("| `{}` | ", kind.as_str());
+        let row = runbook.text.lines().find_map(|line| line.strip_prefix(&begins)).expect("a line of its own");
+        // After a semicolon stands what only some of them do.
+        let cell = row.split([';', '|']).next().unwrap_or_default();
+        let said: BTreeSet<&str> = cell.split(", ").map(str::trim).filter(|word| *word != "–").collect();
+        assert_eq!(said, audience(*kind), "{}", kind.as_str());
+    }
+}
+
+#[test]
+fn log_metrics_ask_for_what_is_logged() {
+    let stage = Stage::with(&[("1", "billing-key-1")]);
+    let said = stage.place.at(NOW, &["run"]).ok();
+    let logged: Vec<Value> = said.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let paid = logged.iter().find(|line| line["message"].as_str().is_some_and(|text| text.starts_with("renewal.paid")));
+    let filter = fs::read_to_string(root().join("deploy/monitoring/cloud-logging/paid.yaml")).expect("a log metric");
+    let wanted = filter.split("jsonPayload.").nth(1).and_then(|rest| rest.lines().next()).expect("a condition");
+    let (field, value) = wanted.trim_end_matches('\'').split_once('=').expect("a field and its value");
+    assert_eq!(paid.expect("it is logged")[field.trim_matches('"')], value.trim_matches('"'), "{wanted}");
 }
 
 #[test]
