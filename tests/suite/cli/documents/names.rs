@@ -217,6 +217,25 @@ fn the_runbook_knows_to_whom_each_event_goes() {
 }
 
 #[test]
+fn the_runbook_knows_every_difference() {
+    use renewd::domain::reconcile::Difference as Kind;
+    let kinds = [
+        Kind::NotThere,
+        Kind::NotPaidThere,
+        Kind::OtherAmount,
+        Kind::GivenBack,
+        Kind::PaidBeside,
+        Kind::NotAsOrdered,
+        Kind::Unsettled,
+    ];
+    let runbook = Document::read("docs/OPERATIONS.md");
+    for kind in kinds {
+        let cell = format!("`{}`", kind.as_str());
+        assert!(rows(&runbook).any(|first| first == cell), "no line for {cell}");
+    }
+}
+
+#[test]
 fn log_metrics_ask_for_what_is_logged() {
     let stage = Stage::with(&[("1", "billing-key-1")]);
     let said = stage.place.at(NOW, &["run"]).ok();
