@@ -1,12 +1,13 @@
-//! How fast a run drains what is due, against the ideal: `due × requests × latency ÷ concurrency`.
+//! How fast runs drain what is due, beside what the database could do at most, and beside others who do the same work.
 //!
 //! ```text
-//! cargo bench --bench renewals -- --due 10000 --latency 50ms --concurrency 64 --store sqlite
-//! cargo bench --bench renewals -- --due 10000 --latency 50ms --concurrency 64 --store postgres
+//! cargo bench --bench renewals -- --due 20000 --latency 0ms --concurrency 64 --store postgres --rounds 5
+//! cargo bench --bench renewals -- --due 10000 --latency 500ms --concurrency 200 --store postgres --processes 2
 //! ```
 //!
-//! The engine, the client and the database are the real ones, with full durability. The simulated PortOne is a process
-//! of its own, so that the CPU time and the memory that are printed are the worker's.
+//! Workers and the simulated PortOne are processes of their own, with real HTTP and a real, durable database; each renewal
+//! is a charge and a look-up. Every round has databases of its own, and takes the ceiling first. A round in which a
+//! renewal is not paid, or a payment id is charged twice, ends the measurement.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +16,7 @@
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     dead_code,
+    unused_imports,
     reason = "a measurement that cannot go on ends by saying so, and it measures by the machine's clock"
 )]
 
@@ -23,14 +25,14 @@ mod ground;
 mod support;
 
 use clap::{Parser, ValueEnum};
-use ground::{SimulatorProcess, cpu_seconds, fill, peak_mebibytes};
+use ground::bare::{self, Bare};
+use ground::server::{self, Counted};
+use ground::{SimulatorProcess, Used, bystanders, cpu_seconds, fill, load, median, program, work};
 use renewd::app::App;
 use renewd::config::{Config, Flag, Layers};
-use renewd::engine::run::RunRequest;
-use renewd::engine::{Silent, report::RunReport};
-use renewd::shutdown::Shutdown;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
 
 /// A renewal is one charge and one look-up.
 const REQUESTS: u32 = 2;
@@ -39,76 +41,237 @@ const REQUESTS: u32 = 2;
 struct Args {
     #[arg(long, default_value_t = 10_000)]
     due: u32,
+    /// Subscriptions beside those, that are not due; on PostgreSQL only.
+    #[arg(long, default_value_t = 0)]
+    others: u32,
     /// Of each request.
-    #[arg(long, default_value = "50ms", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     latency: Duration,
+    /// Charges at a time, of each process.
     #[arg(long, default_value_t = 64)]
     concurrency: u32,
-    #[arg(long, value_enum, default_value_t = Kind::Sqlite)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    processes: u32,
+    #[arg(long, value_enum, default_value_t = Kind::Postgres)]
     store: Kind,
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Rows a statement of the ceiling; 0 leaves the ceiling out.
+    #[arg(long, default_value_t = 200)]
+    ceiling_rows: u32,
+    /// Others on the bare tables, PostgreSQL only: NAME=PROGRAM; repeatable. See benches/peers/README.md.
+    #[arg(long = "peer", value_name = "NAME=PROGRAM")]
+    peers: Vec<String>,
+    /// A setting of renewd, such as charge.claim_rows_max=20; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     Sqlite,
     Postgres,
+}
+
+/// Renewals a second, in each round.
+#[derive(Default)]
+struct Rates {
+    ceiling: Vec<f64>,
+    renewd: Vec<f64>,
+    peers: Vec<Vec<f64>>,
 }
 
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
     renewd::app::install_tls();
+    println!(
+        "store {:?}, {} due, {} others, latency {:?}, concurrency {}, processes {}",
+        args.store, args.due, args.others, args.latency, args.concurrency, args.processes
+    );
+    let mut rates = Rates { peers: vec![Vec::new(); args.peers.len()], ..Rates::default() };
+    for round in 1..=args.rounds {
+        println!("round {round}, load {:.1}", load());
+        if args.ceiling_rows > 0 {
+            rates.ceiling.push(ceiling(&args).await);
+        }
+        rates.renewd.push(renewd(&args).await);
+        for (number, named) in args.peers.iter().enumerate() {
+            rates.peers[number].push(peer(&args, named).await);
+        }
+    }
+    summary(&args, rates);
+}
+
+fn summary(args: &Args, rates: Rates) {
+    let renewd = median(rates.renewd);
+    println!("medians of {} rounds, load {:.1}", args.rounds, load());
+    println!("  renewd {renewd:.0} renewals/s");
+    if !rates.ceiling.is_empty() {
+        let ceiling = median(rates.ceiling);
+        println!("  ceiling {ceiling:.0} renewals/s; renewd ÷ ceiling {:.2}", renewd / ceiling);
+    }
+    for (named, rates) in args.peers.iter().zip(rates.peers) {
+        let (name, rate) = (named.split('=').next().unwrap(), median(rates));
+        println!("  {name} {rate:.0} renewals/s; renewd ÷ {name} {:.1}", renewd / rate);
+    }
+}
+
+/// A database for as long as it is needed.
+enum Place {
+    Sqlite(support::sqlite::SqliteFile),
+    Postgres(String),
+}
+
+impl Place {
+    async fn new(kind: Kind, name: &str) -> Self {
+        match kind {
+            Kind::Sqlite => Self::Sqlite(support::sqlite::SqliteFile::new()),
+            Kind::Postgres => Self::Postgres(support::postgres::measured_database(name).await),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(file) => file.url(),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+
+    async fn forget(&self) {
+        if let Self::Postgres(url) = self {
+            server::forget(url).await;
+        }
+    }
+
+    async fn counted(&self) -> Option<Counted> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(url) => Some(server::counted(url).await),
+        }
+    }
+}
+
+async fn ceiling(args: &Args) -> f64 {
+    let place = Place::new(args.store, "ceiling").await;
+    let bare = Bare::fill(&place.url(), args.due).await;
+    let took = bare.drain(args.ceiling_rows).await;
+    let rate = f64::from(args.due) / took.as_secs_f64();
+    println!("  ceiling, {} rows a statement: {rate:.0} renewals/s", args.ceiling_rows);
+    rate
+}
+
+async fn renewd(args: &Args) -> f64 {
+    let place = Place::new(args.store, "renewals").await;
     let simulator = SimulatorProcess::start(args.latency);
-    let file = support::sqlite::SqliteFile::new();
-    let url = match args.store {
-        Kind::Sqlite => file.url(),
-        Kind::Postgres => support::postgres::durable_database("renewals").await,
-    };
-    let app = app(&args, &url, &simulator.base_url);
+    let settings = settings(args, &place.url(), &simulator.base_url);
+    prepare(args, &settings, &place).await;
+    place.forget().await;
+    let used = work((0..args.processes).map(|_| worker(&settings)).collect());
+    let paid: u64 = used.printed.iter().map(|printed| paid_of(printed)).sum();
+    assert_eq!(paid, u64::from(args.due), "a run that loses renewals measures nothing: {:?}", used.printed);
+    let counted = place.counted().await;
+    print(args, "renewd", &used, cpu_seconds(&simulator.process()), counted);
+    once_each(args, &simulator, &used).await
+}
+
+/// What was charged is asked of the gateway, not of whoever charged. Answers renewals a second.
+async fn once_each(args: &Args, simulator: &SimulatorProcess, used: &Used) -> f64 {
+    let told = simulator.told().await;
+    let ids: BTreeSet<&str> = told.charges.iter().map(|charge| charge.payment_id.as_str()).collect();
+    assert_eq!((told.charges.len(), ids.len()), (args.due as usize, args.due as usize), "charged twice, or not at all");
+    let first = told.charges.iter().map(|charge| charge.at).min().unwrap() - used.began;
+    println!("    first charge {:.2} s after the start; requests {:?}", first.as_seconds_f64(), told.requests);
+    f64::from(args.due) / used.took.as_secs_f64()
+}
+
+async fn peer(args: &Args, named: &str) -> f64 {
+    assert_eq!(args.store, Kind::Postgres, "peers work on PostgreSQL");
+    let (name, path) = named.split_once('=').expect("NAME=PROGRAM");
+    let place = Place::new(args.store, "peer").await;
+    drop(Bare::fill(&place.url(), args.due).await);
+    let simulator = SimulatorProcess::start(args.latency);
+    place.forget().await;
+    let mut command = Command::new(path);
+    command.env("DATABASE_URL", place.url()).env("PORTONE_API_BASE", &simulator.base_url);
+    command.env("CONCURRENCY", args.concurrency.to_string());
+    let used = work(vec![command]);
+    let counted = place.counted().await;
+    assert_eq!(bare::paid(&place.url()).await, i64::from(args.due), "{name} did not do all of it");
+    print(args, name, &used, cpu_seconds(&simulator.process()), counted);
+    once_each(args, &simulator, &used).await
+}
+
+fn print(args: &Args, who: &str, used: &Used, simulator_cpu: f64, counted: Option<Counted>) {
+    let due = f64::from(args.due);
+    let slots = f64::from(args.concurrency * args.processes);
+    let ideal = args.latency.as_secs_f64() * due * f64::from(REQUESTS) / slots;
+    let took = used.took.as_secs_f64();
+    println!("  {who}: {:.0} renewals/s ({took:.2} s)", due / took);
+    if !args.latency.is_zero() {
+        println!("    took ÷ ideal {:.3} (ideal {ideal:.2} s)", took / ideal);
+    }
+    println!(
+        "    CPU {:.3} ms a renewal (the simulator's {:.3}), peak memory {:.1} MiB",
+        used.cpu * 1000.0 / due,
+        simulator_cpu * 1000.0 / due,
+        used.peak
+    );
+    if let Some(counted) = counted {
+        let each = |count: i64| count as f64 / due;
+        println!(
+            "    a renewal: {:.4} statements, {:.4} commits, {:.4} fsyncs, {:.0} bytes of WAL, {:.0} blocks",
+            each(counted.statements),
+            each(counted.commits),
+            each(counted.fsyncs),
+            each(counted.wal_bytes),
+            each(counted.blocks)
+        );
+    }
+}
+
+fn settings(args: &Args, url: &str, base_url: &str) -> Vec<(String, String)> {
+    let own = [
+        ("database.url", url),
+        ("gateway.base_url", base_url),
+        ("gateway.store_id", "store-simulator"),
+        ("gateway.api_secret", "simulator-secret"),
+        ("charge.concurrency", &args.concurrency.to_string()),
+        // Measured at any time of day, and however many are due.
+        ("charge.window", "00:00-24:00"),
+        ("charge.quiet", "03:33-03:34"),
+        ("dunning.time_of_day", "10:00"),
+        ("brakes.growth_percent_max", "0"),
+    ];
+    let given = args.settings.iter().map(|given| given.split_once('=').expect("KEY=VALUE"));
+    own.into_iter().chain(given).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Tables, and what is due on them.
+async fn prepare(args: &Args, settings: &[(String, String)], place: &Place) {
+    let flag = |(key, value): &(String, String)| Flag { name: "bench", key: key.clone().leak(), value: value.clone() };
+    let config = Config::load(&Layers { flags: settings.iter().map(flag).collect(), ..Layers::default() }).unwrap();
+    let app = App::new(config, None, "bench".to_owned()).unwrap();
     let store = app.database().await.unwrap();
     app.migrate(&*store).await.unwrap();
     fill(&*store, args.due).await;
-    let engine = app.engine(Arc::clone(&store), Arc::new(Silent)).await.unwrap();
-
-    let (cpu, started) = (cpu_seconds("self"), Instant::now());
-    let request = RunRequest { trigger: "bench".to_owned(), actor: "bench".to_owned(), ..RunRequest::default() };
-    let report = engine.run(&request, &Shutdown::new(Duration::from_secs(8))).await.unwrap();
-    let (took, cpu) = (started.elapsed(), cpu_seconds("self") - cpu);
-    assert_eq!(report.paid, u64::from(args.due), "a run that loses renewals measures nothing: {report:?}");
-    print(&args, &report, took, cpu);
+    if args.store == Kind::Postgres {
+        bystanders(&place.url(), args.others).await;
+    }
 }
 
-fn print(args: &Args, report: &RunReport, took: Duration, cpu: f64) {
-    let ideal = args.latency.as_secs_f64() * f64::from(args.due * REQUESTS) / f64::from(args.concurrency);
-    let due = f64::from(args.due);
-    println!(
-        "store {:?}, {} due, {} paid, latency {:?}, concurrency {}",
-        args.store, args.due, report.paid, args.latency, args.concurrency
-    );
-    println!("  took                {:8.2} s", took.as_secs_f64());
-    println!("  ideal               {ideal:8.2} s");
-    println!("  took / ideal        {:8.3}", took.as_secs_f64() / ideal);
-    println!("  renewals per second {:8.0}", due / took.as_secs_f64());
-    println!("  worker CPU          {:8.3} ms per renewal", cpu * 1000.0 / due);
-    println!("  peak memory         {:8.1} MiB", peak_mebibytes("self"));
+fn worker(settings: &[(String, String)]) -> Command {
+    let mut command = program(&["run", "--output", "json"]);
+    for (key, value) in settings {
+        command.env(format!("RENEWD_{}", key.replace('.', "__").to_uppercase()), value);
+    }
+    command
 }
 
-fn app(args: &Args, url: &str, base_url: &str) -> App {
-    let flag = |key, value: String| Flag { name: "bench", key, value };
-    let flags = vec![
-        flag("database.url", url.to_owned()),
-        flag("gateway.base_url", base_url.to_owned()),
-        flag("gateway.store_id", "store-simulator".to_owned()),
-        flag("gateway.api_secret", "simulator-secret".to_owned()),
-        flag("charge.concurrency", args.concurrency.to_string()),
-        // Measured at any time of day.
-        flag("charge.window", "00:00-24:00".to_owned()),
-        flag("charge.quiet", "03:33-03:34".to_owned()),
-        flag("dunning.time_of_day", "10:00".to_owned()),
-    ];
-    let config = Config::load(&Layers { flags, ..Layers::default() }).unwrap();
-    App::new(config, None, "bench".to_owned()).unwrap()
+fn paid_of(printed: &str) -> u64 {
+    let report: serde_json::Value = serde_json::from_str(printed).unwrap();
+    report["paid"].as_u64().unwrap()
 }

@@ -16,6 +16,7 @@
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     dead_code,
+    unused_imports,
     reason = "a measurement that cannot go on ends by saying so, and it measures by the machine's clock"
 )]
 
@@ -119,7 +120,7 @@ fn flags(url: &str, base_url: &str) -> Vec<(&'static str, String)> {
         ("charge.quiet", "03:33-03:34".to_owned()),
         ("dunning.time_of_day", "10:00".to_owned()),
         // What is pending is left to the webhooks, and not waited for.
-        ("charge.sends_max", "1".to_owned()),
+        ("charge.repeats_max", "0".to_owned()),
     ]
 }
 

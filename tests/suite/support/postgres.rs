@@ -37,7 +37,7 @@ start() {
     sleep 0
     if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then return; fi
     "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
-        -c max_connections=300 -c timezone=UTC -c log_min_messages=warning &
+        -c max_connections=300 -c timezone=UTC -c log_min_messages=warning -c shared_preload_libraries="$4" &
     server=$!
 }
 stop() {
@@ -60,7 +60,13 @@ pub async fn database(name: &str) -> String {
 /// A new, empty database on a server of its own whose commits reach the disk, as in production; its URL.
 pub async fn durable_database(name: &str) -> String {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(|| Cluster::start("on")).await.create(name, "template1").await
+    CLUSTER.get_or_init(|| Cluster::start("on", "")).await.create(name, "template1").await
+}
+
+/// The same on a server that counts its statements.
+pub async fn measured_database(name: &str) -> String {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(|| Cluster::start("on", "pg_stat_statements")).await.create(name, "template1").await
 }
 
 /// A database that others start as copies of; a `static` of the tests that share it.
@@ -112,7 +118,7 @@ pub struct PrivateServer(Cluster);
 
 impl PrivateServer {
     pub async fn start() -> Self {
-        Self(Cluster::start("on").await)
+        Self(Cluster::start("on", "").await)
     }
 
     /// A new database that starts as a copy of `template` (`template1` is an empty one); its URL.
@@ -162,13 +168,13 @@ struct Cluster {
 
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(|| Cluster::start("off")).await
+    CLUSTER.get_or_init(|| Cluster::start("off", "")).await
 }
 
 impl Cluster {
-    async fn start(durable: &str) -> Self {
+    async fn start(durable: &str, libraries: &str) -> Self {
         let programs = server_programs::folder().unwrap_or_else(|problem| panic!("{problem}"));
-        let (folder, mut keeper) = spawn_keeper(&programs, durable);
+        let (folder, mut keeper) = spawn_keeper(&programs, durable, libraries);
         let cluster_url = url(&folder, "postgres");
         let started = Instant::now();
         while let Err(refusal) = connect(&cluster_url).await {
@@ -222,14 +228,14 @@ async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
     PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await
 }
 
-fn spawn_keeper(programs: &Path, durable: &str) -> (PathBuf, Child) {
+fn spawn_keeper(programs: &Path, durable: &str, libraries: &str) -> (PathBuf, Child) {
     let folder = private_folder();
     let log = File::create(folder.join("log")).expect("a log file in our own folder");
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", KEEPER, "keeper"])
         .args([programs, folder.as_path()])
-        .arg(durable)
+        .args([durable, libraries])
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .stdout(log.try_clone().expect("a second handle"))
