@@ -13,6 +13,7 @@ mod daemon;
 pub mod database;
 mod demo;
 mod doctor;
+mod documents;
 mod events;
 mod gateway;
 mod good;
