@@ -26,8 +26,11 @@ async fn two_databases_of_the_same_name_are_two_databases() {
 
 #[tokio::test]
 async fn benchmarks_have_a_server_whose_commits_reach_the_disk() {
-    for (url, fsync) in [(postgres::durable_database("durable").await, "on"), (postgres::database("fast").await, "off")]
-    {
+    for (url, fsync) in [
+        (postgres::durable_database("durable").await, "on"),
+        (postgres::measured_database("measured").await, "on"),
+        (postgres::database("fast").await, "off"),
+    ] {
         let mut connection = PgConnection::connect(&url).await.unwrap();
         let said: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.unwrap();
         assert_eq!(said, fsync);
