@@ -29,7 +29,7 @@ pub mod status;
 mod token;
 
 use crate::app::App;
-use crate::config::{Config, Environment, Layers};
+use crate::config::{Config, Environment, Layers, Task};
 use crate::shutdown::Shutdown;
 use crate::systemd::Systemd;
 use crate::telemetry;
@@ -146,6 +146,17 @@ fn fail(error: &CliError) -> u8 {
     error.kind.exit_code()
 }
 
+/// Tasks of one job share the work by claiming it; their starts are apart, so that they do not all plan the same page.
+async fn wait_for_turn(task: Task, app: &App, shutdown: &Shutdown) {
+    let (wait, number) = (task.starts_after(), task.index + 1);
+    tracing::info!("task {number} of {} begins in {} ms", task.count, wait.as_millis());
+    tokio::select! {
+        biased;
+        () = shutdown.wait() => {}
+        () = app.clock.sleep(wait) => {}
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -166,7 +177,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         return doctor::run(args, &cli.global, environment, &output).await;
     }
     let systemd = Systemd::of_environment(&environment, std::process::id());
-    let actor = user_of_process(&environment);
+    let (actor, task) = (user_of_process(&environment), Task::of(&environment)?);
     let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
     // The demo is for a person who looks at its tables; the runs' own lines are for operations.
     let level = if matches!(cli.command, Command::Demo(_)) { "warn" } else { &config.log.level };
@@ -188,7 +199,12 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
             let systemd = systemd.map_err(|err| error::usage("NOTIFY_SOCKET cannot be used").because(err))?;
             daemon::run(&args, &app, systemd, &shutdown).await
         }
-        Command::Run(args) => run::run(&args, &app, &output, &shutdown).await,
+        Command::Run(args) => {
+            if let Some(task) = task {
+                wait_for_turn(task, &app, &shutdown).await;
+            }
+            run::run(&args, &app, &output, &shutdown).await
+        }
         Command::Status(args) => status::run(&args, &app, &output).await,
         Command::Show(args) => show::run(&args, &app, &output).await,
         Command::Reconcile(args) => reconcile::run(&args, &app, &output, &shutdown).await,

@@ -7,7 +7,7 @@ use super::ConfigError;
 
 /// Names that are taken over from the process; all others are none of our business, and may hold others' secrets.
 const PREFIXES: [&str; 2] = ["RENEWD_", "PORTONE_"];
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "DATABASE_URL",
     "DATABASE_URL_FILE",
     "NO_COLOR",
@@ -18,6 +18,9 @@ const NAMES: [&str; 9] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
+    // What Cloud Run tells the tasks of a job.
+    "CLOUD_RUN_TASK_INDEX",
+    "CLOUD_RUN_TASK_COUNT",
 ];
 
 /// Environment variables. `Debug` lists their names only.

@@ -63,6 +63,12 @@ pub enum ConfigError {
     #[error("the value of the environment variable {name} is not UTF-8 text")]
     NotText { name: String },
 
+    /// Which of a job's tasks this is cannot be told.
+    #[error(
+        "CLOUD_RUN_TASK_INDEX is {index:?} and CLOUD_RUN_TASK_COUNT is {count:?}: expected a number from 0 on, and how many there are"
+    )]
+    Task { index: String, count: String },
+
     /// Keys that the command needs and nobody gave.
     #[error("{}", missing(.keys))]
     Missing { keys: Vec<&'static str> },

@@ -14,6 +14,7 @@ mod notify;
 mod pay;
 mod secret;
 mod server;
+mod task;
 mod text;
 mod tree;
 mod url;
@@ -34,6 +35,7 @@ pub use notify::Notify;
 pub use pay::{IssueMethod, Pay};
 pub use secret::{IdKey, MASK, Secret};
 pub use server::{Role, Server, Token, Tokens};
+pub use task::Task;
 pub use url::{BaseUrl, DatabaseKind, DatabaseUrl, HookUrl};
 
 /// Every setting, each valid by itself and beside the others. Safe to print with `Debug`: secrets are masked.

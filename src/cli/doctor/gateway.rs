@@ -88,7 +88,7 @@ fn of_listing(listed: Result<PaymentPage, GatewayError>, wanted: ChannelType) ->
         Ok(page) => page,
         Err(error) => {
             let todo = "see that the API secret may list payments";
-            let money = "charging goes on; `renewd reconcile` and the look for a restored backup do not work";
+            let money = "brake comparison holds charging: nobody can see whether the database forgot what was taken";
             return Check::warning(CHANNELS, format!("payments cannot be listed: {error}"), advice(money, todo));
         }
     };

@@ -107,3 +107,9 @@ fn a_missing_secret_file_is_named() {
     let place = Place::empty().with("PORTONE_API_SECRET_FILE", "gone.secret");
     refused(&place, &["run"], &["gone.secret", "PORTONE_API_SECRET_FILE"]);
 }
+
+#[test]
+fn a_task_that_is_none_of_the_jobs() {
+    let place = Place::empty().with("CLOUD_RUN_TASK_INDEX", "2").with("CLOUD_RUN_TASK_COUNT", "2");
+    refused(&place, &["run"], &["CLOUD_RUN_TASK_INDEX", "\"2\"", "CLOUD_RUN_TASK_COUNT"]);
+}

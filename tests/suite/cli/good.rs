@@ -161,3 +161,13 @@ fn postgres_does_the_same() {
     assert_eq!(shown["payments"][0]["payment_id"].as_str(), simulator.charged().first().map(String::as_str));
     assert!(place.files().iter().all(|file| !file.ends_with(".db")), "{:?}", place.files());
 }
+
+#[test]
+fn the_tasks_of_a_job_say_which_they_are_and_share_the_work() {
+    let stage = Stage::with(&[("a", "billing-key-a"), ("b", "billing-key-b")]);
+    let Stage { place, simulator } = stage;
+    let place = place.with("CLOUD_RUN_TASK_INDEX", "1").with("CLOUD_RUN_TASK_COUNT", "2");
+    let said = place.at(NOW, &["run"]).ok();
+    assert!(said.err.contains("task 2 of 2 begins in 500 ms"), "{}", said.err);
+    assert_eq!(simulator.charged().len(), 2, "which task it is says when it begins, and not what it does");
+}
