@@ -28,7 +28,8 @@ impl Engine {
         self.drain(run).await
     }
 
-    /// Drains again and again until all is planned and nothing of it is left.
+    /// Drains again and again until all is planned and nothing of it is left. What was given back unsent is claimed again by
+    /// the next of these, so at most once a page.
     async fn drain_planned(&self, run: &Run, planning: &Planning) -> Result<(), RunError> {
         loop {
             let seen = planning.so_far();

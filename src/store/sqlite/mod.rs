@@ -7,6 +7,7 @@ use super::StoreError;
 use super::sql::error::classify;
 use super::sql::{Database, SqlStore};
 use crate::clock::Clock;
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -44,15 +45,27 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<SqlStore, Store
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
     file::refuse_network(options.get_filename())?;
-    let writer = SqlitePoolOptions::new()
+    let writer = pool_options()
         .max_connections(1)
         .connect_with(options.clone())
         .await
         .map_err(|error| classify("open", error))?;
     assert_durable(&writer).await?;
     let file = OpenFile::at(options.get_filename());
-    let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options);
+    let readers = pool_options().max_connections(READERS_MAX).connect_lazy_with(options);
     Ok(SqlStore::new(Database::Sqlite(Pools { writer, readers, file }), clock))
+}
+
+/// After a disk error SQLite has ended the transaction itself, and sqlx, which could not, takes it for open ever after: no
+/// other can begin on that connection. It is closed, so that work goes on when the disk does.
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().after_release(|connection, _| {
+        Box::pin(async move {
+            // A rollback that was begun on drop is over when this answers.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// What the connections are like, by the file's own word.

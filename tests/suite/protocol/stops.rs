@@ -5,6 +5,7 @@ use crate::world::{On, World};
 use chrono::TimeDelta;
 use renewd::clock::SystemClock;
 use renewd::engine::limits::ChannelLimit;
+use renewd::engine::report::RunReport;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{RunError, Silent};
 use renewd::gateway::simulator::{Route, Trouble, When};
@@ -24,12 +25,17 @@ crate::on_both_databases! {
     clocks_that_disagree_hold_all_charging,
     outcomes_that_still_wait_do_not_stop_those_that_are_due,
     a_claim_that_waited_too_long_is_given_back_unsent,
+    what_was_given_back_is_claimed_again_when_all_is_planned,
     nothing_is_sent_again_outside_the_window,
     a_gateway_that_knows_no_billing_key_at_all_is_the_wrong_one,
 }
 
 async fn world(on: On, subscriptions: usize, billing_key: &str) -> World {
-    let world = World::with(on, &[("charge.concurrency", "2")]).await;
+    world_with(on, &[], subscriptions, billing_key).await
+}
+
+async fn world_with(on: On, settings: &[(&'static str, &str)], subscriptions: usize, billing_key: &str) -> World {
+    let world = World::with(on, &[&[("charge.concurrency", "2")], settings].concat()).await;
     for number in 0..subscriptions {
         world.subscribe(&format!("sub-{number}"), &format!("bk-{number}{billing_key}")).await;
     }
@@ -182,27 +188,40 @@ async fn outcomes_that_still_wait_do_not_stop_those_that_are_due(on: On) {
     assert_eq!((report.status.as_str(), report.paid, report.unknown), ("completed", 1, 22), "{report:?}");
 }
 
-/// The second claim waits for its channel's only slot while time passes: the world may have changed meanwhile.
-async fn a_claim_that_waited_too_long_is_given_back_unsent(on: On) {
-    let mut world = world(on, 2, "").await;
-    world
-        .engine
-        .limits
-        .channels
-        .insert("default".to_owned(), ChannelLimit { concurrency: Some(1), ..Default::default() });
+/// The second claim waits for its channel's only slot while time passes: the world may have changed meanwhile. Answers the
+/// run's report and how many charges were sent.
+async fn a_claim_waits_too_long(world: &mut World) -> (RunReport, u64) {
+    let slow = ChannelLimit { concurrency: Some(1), ..Default::default() };
+    world.engine.limits.channels.insert("default".to_owned(), slow);
     world.rule(When::Always, Trouble::SlowApproval { millis: 600 });
+    let sent = |world: &World| world.simulator.model().ledger().requests(Route::Charge);
     let clock = world.clock.clone();
     let time_passes = async {
         // The first one is under way, and the other waits for its slot.
-        while world.simulator.model().ledger().requests(Route::Charge) == 0 {
+        while sent(world) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         clock.pass(TimeDelta::seconds(21));
     };
     let (report, ()) = tokio::join!(world.run(), time_passes);
-    assert_eq!((report.paid, report.left_due), (1, 1), "{report:?}");
-    assert_eq!(world.simulator.model().ledger().requests(Route::Charge), 1);
+    (report, sent(world))
+}
+
+async fn a_claim_that_waited_too_long_is_given_back_unsent(on: On) {
+    let mut world = world_with(on, &[("brakes.sums_max", "1000000 KRW")], 2, "").await;
+    let (report, sent) = a_claim_waits_too_long(&mut world).await;
+    assert_eq!((report.paid, report.left_due, sent), (1, 1, 1), "{report:?}");
     assert_eq!(world.run().await.paid, 1, "and the next run charges it");
+}
+
+/// A run that charges while it plans looks at what is due once more when the plan is over.
+async fn what_was_given_back_is_claimed_again_when_all_is_planned(on: On) {
+    let mut world = world(on, 2, "").await;
+    let (report, sent) = a_claim_waits_too_long(&mut world).await;
+    assert_eq!((report.paid, report.left_due, sent), (2, 0, 2), "{report:?}");
+    let mut attempts = [world.timeline("sub-0").await, world.timeline("sub-1").await].map(|row| row.attempts.len());
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 2], "one of them was given back first");
 }
 
 async fn nothing_is_sent_again_outside_the_window(on: On) {

@@ -176,10 +176,10 @@ async fn every_page_is_found_by_an_index(ground: Ground) {
                 // A table of one row is read whole, unless it must not be.
                 sqlx::query("SET LOCAL enable_seqscan = off").execute(&mut *tx).await.unwrap();
                 sqlx::query("SET LOCAL plan_cache_mode = force_generic_plan").execute(&mut *tx).await.unwrap();
-                let prepare = format!("PREPARE page AS {}", statement.postgres);
+                let prepare = format!("PREPARE page_of_{name} AS {}", statement.postgres);
                 sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *tx).await.unwrap();
                 let nulls = if name == "runs_latest" { "9, NULL, NULL" } else { "NULL, NULL, NULL, NULL, NULL, 9" };
-                let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE page({nulls})"));
+                let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE page_of_{name}({nulls})"));
                 let rows = sqlx::query(explain).fetch_all(&mut *tx).await.unwrap();
                 rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>()
             }
