@@ -27,7 +27,7 @@ mod support;
 use clap::{Parser, ValueEnum};
 use ground::bare::{self, Bare};
 use ground::server::{self, Counted};
-use ground::{SimulatorProcess, Used, bystanders, cpu_seconds, fill, load, median, program, work};
+use ground::{SimulatorProcess, Used, bystanders, cpu_seconds, explain, fill, load, median, program, work};
 use renewd::app::App;
 use renewd::config::{Config, Flag, Layers};
 use std::collections::BTreeSet;
@@ -56,6 +56,9 @@ struct Args {
     store: Kind,
     #[arg(long, default_value_t = 1)]
     rounds: u32,
+    /// Runs of each round, one after the other on the same tables, each when the period that the last one paid for ends.
+    #[arg(long, default_value_t = 1)]
+    runs: u32,
     /// Rows a statement of the ceiling; 0 leaves the ceiling out.
     #[arg(long, default_value_t = 200)]
     ceiling_rows: u32,
@@ -68,6 +71,9 @@ struct Args {
     /// Prints the statements that took the server's time.
     #[arg(long)]
     profile: bool,
+    /// Prints how PostgreSQL went about the statements of a run, each when it took longest.
+    #[arg(long)]
+    explain: bool,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -173,13 +179,43 @@ async fn renewd(args: &Args) -> f64 {
     let settings = settings(args, &place.url(), &simulator.base_url);
     prepare(args, &settings, &place).await;
     place.forget().await;
+    if args.explain {
+        explain::begin(&place.url()).await;
+    }
     let used = work((0..args.processes).map(|_| worker(&settings)).collect());
     let paid: u64 = used.printed.iter().map(|printed| paid_of(printed)).sum();
     assert_eq!(paid, u64::from(args.due), "a run that loses renewals measures nothing: {:?}", used.printed);
     let counted = place.counted().await;
     print(args, "renewd", &used, cpu_seconds(&simulator.process()), counted);
     profile(args, &place).await;
-    once_each(args, &simulator, &used).await
+    if args.explain {
+        explain::told(&place.url()).into_iter().for_each(|plan| println!("{plan}"));
+    }
+    let rate = once_each(args, &simulator, &used).await;
+    if args.runs > 1 {
+        more_runs(args, &settings, &place).await;
+    }
+    rate
+}
+
+/// The runs of later periods, and how they left the tables.
+async fn more_runs(args: &Args, settings: &[(String, String)], place: &Place) {
+    let Place::Postgres(url) = place else { panic!("--runs is for PostgreSQL") };
+    for run in 2..=args.runs {
+        let at = server::periods_end(url).await.to_rfc3339();
+        let simulator = SimulatorProcess::start_at(args.latency, &at);
+        let mut worker = worker(settings);
+        worker.args(["--clock", &at]).env("RENEWD_GATEWAY__BASE_URL", &simulator.base_url);
+        place.forget().await;
+        let used = work(vec![worker]);
+        let paid = paid_of(&used.printed[0]);
+        assert_eq!((paid, simulator.told().await.charges.len()), (u64::from(args.due), args.due as usize), "run {run}");
+        println!("  run {run}");
+        print(args, "renewd", &used, cpu_seconds(&simulator.process()), place.counted().await);
+    }
+    for table in server::tables(url).await {
+        println!("  {table}");
+    }
 }
 
 /// What was charged is asked of the gateway, not of whoever charged. Answers renewals a second.
@@ -198,11 +234,17 @@ async fn peer(args: &Args, named: &str) -> f64 {
     let place = Place::new(args.store, "peer").await;
     drop(Bare::fill(&place.url(), args.due).await);
     let simulator = SimulatorProcess::start(args.latency);
+    let command = |argument: &str| {
+        let mut command = Command::new(path);
+        command.arg(argument).env("CONCURRENCY", args.concurrency.to_string());
+        command.env("DATABASE_URL", place.url()).env("PORTONE_API_BASE", &simulator.base_url);
+        command
+    };
+    // Building itself and filling its queue are not what is measured.
+    let prepared = command("prepare").status().unwrap();
+    assert!(prepared.success(), "{name} is not prepared: {prepared}");
     place.forget().await;
-    let mut command = Command::new(path);
-    command.env("DATABASE_URL", place.url()).env("PORTONE_API_BASE", &simulator.base_url);
-    command.env("CONCURRENCY", args.concurrency.to_string());
-    let used = work(vec![command]);
+    let used = work(vec![command("work")]);
     let counted = place.counted().await;
     assert_eq!(bare::paid(&place.url()).await, i64::from(args.due), "{name} did not do all of it");
     print(args, name, &used, cpu_seconds(&simulator.process()), counted);

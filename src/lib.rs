@@ -29,4 +29,5 @@ pub mod shutdown;
 pub mod store;
 pub mod systemd;
 pub mod telemetry;
+pub mod version;
 pub mod webhook;

@@ -56,13 +56,14 @@ pub async fn fill(store: &dyn Store, due: u32) {
     }
 }
 
-/// Beside those, subscriptions that end on the days after the next; written by the server itself, as an import of
-/// millions would take longer than what is measured.
+/// Beside those, subscriptions that end on the days after the next; written by the server itself, and without looking up
+/// what is there for certain, as an import of millions would take longer than what is measured.
 pub async fn bystanders(url: &str, count: u32) {
     if count == 0 {
         return;
     }
     let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::query("SET session_replication_role = replica").execute(&mut connection).await.unwrap();
     for statement in [
         "INSERT INTO customers (id) SELECT 'other_' || n FROM generate_series(1, $1) n",
         "INSERT INTO billing_keys (id, customer_id, billing_key)

@@ -2,6 +2,7 @@
 //! and what each of them used.
 
 pub mod bare;
+pub mod explain;
 mod fill;
 pub mod server;
 mod simulator;

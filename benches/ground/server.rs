@@ -1,5 +1,6 @@
 //! What PostgreSQL did for somebody, by its own count.
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, FromRow, PgConnection};
 
 /// Counted since the last [`forget`], of one database; the WAL is the whole server's.
@@ -67,4 +68,30 @@ pub async fn shares(url: &str) -> Vec<Share> {
     let shares = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     shares
+}
+
+/// When the periods end that are paid for.
+pub async fn periods_end(url: &str) -> DateTime<Utc> {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let sql = "SELECT max(current_period_end) FROM subscriptions WHERE id LIKE 'sub%'";
+    let end = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    end
+}
+
+/// How runs leave the tables that they write: what vacuum has to come for, and how large the indexes have grown.
+pub async fn tables(url: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let sql =
+        "SELECT format('%s: %s rows, %s dead; %s updates, %s of them HOT; table %s, indexes %s; vacuumed %s times',
+            relname, n_live_tup, n_dead_tup, n_tup_upd, n_tup_hot_upd, pg_size_pretty(pg_relation_size(relid)),
+            pg_size_pretty(pg_indexes_size(relid)), autovacuum_count)
+        FROM pg_stat_user_tables WHERE n_tup_ins + n_tup_upd > 100 ORDER BY pg_total_relation_size(relid) DESC";
+    let mut lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    let sql = "SELECT format('index %s: %s', indexrelname, pg_size_pretty(pg_relation_size(indexrelid)))
+        FROM pg_stat_user_indexes WHERE relname IN ('subscriptions', 'renewals', 'attempts', 'events')
+        ORDER BY pg_relation_size(indexrelid) DESC";
+    lines.extend(sqlx::query_scalar::<_, String>(sql).fetch_all(&mut connection).await.unwrap());
+    connection.close().await.unwrap();
+    lines
 }

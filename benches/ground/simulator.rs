@@ -28,8 +28,18 @@ pub struct Taken {
 
 impl SimulatorProcess {
     pub fn start(latency: Duration) -> Self {
+        Self::with(latency, &[])
+    }
+
+    /// At a time of its own.
+    pub fn start_at(latency: Duration, clock: &str) -> Self {
+        Self::with(latency, &["--clock", clock])
+    }
+
+    fn with(latency: Duration, more: &[&str]) -> Self {
         let latency = humantime::format_duration(latency).to_string();
-        let mut child = program(&["simulator", "--request-latency", &latency]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = program(&["simulator", "--request-latency", &latency]);
+        let mut child = command.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base_url = line.trim().strip_prefix("PORTONE_API_BASE=").expect("the simulator's address").to_owned();

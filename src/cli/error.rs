@@ -14,7 +14,7 @@ use super::output::printable;
 pub enum Kind {
     /// The work could not be completed: run it again.
     Incomplete,
-    /// The command or the settings are wrong: a person must change something.
+    /// The command or the settings are wrong, or a brake holds the run: a person must look.
     Usage,
     /// Completed, but some charges have an unknown outcome or need review. Only with `--exit-3-on-open`.
     OpenOutcomes,
@@ -47,7 +47,7 @@ pub struct CliError {
     pub source: Option<anyhow::Error>,
 }
 
-/// The command or the settings are wrong; exit code 2.
+/// The command or the settings are wrong, or a brake holds the run; exit code 2.
 pub fn usage(what: impl Into<String>) -> CliError {
     CliError::new(Kind::Usage, what)
 }
@@ -151,10 +151,16 @@ impl From<StoreError> for CliError {
         let settled = "what was charged and not recorded yet is looked up by the next run; nothing is charged twice";
         match error {
             StoreError::Schema(problem) => usage(problem.to_string()).money("nothing was charged"),
-            error @ StoreError::Unreachable(_) => incomplete("the database cannot be used")
-                .because(error)
-                .money(settled)
-                .hint("see that the server is up and DATABASE_URL is right, then run it again"),
+            StoreError::Insecure { problem, source } => usage("renewd refused to speak to the database server")
+                .because(anyhow::Error::new(source).context(problem.to_string()))
+                .money("nothing was sent to it; what was charged and not recorded yet is looked up by the next run")
+                .hint(problem.todo()),
+            error @ StoreError::Unreachable(_) => {
+                let hint = format!("{}, then run it again", error.todo());
+                // In its own words alone: the driver's may hold a part of DATABASE_URL.
+                let cause = anyhow::Error::msg(error.to_string());
+                incomplete("the database cannot be used").because(cause).money(settled).hint(hint)
+            }
             error => incomplete("the database could not do its part").because(error).money(settled),
         }
     }

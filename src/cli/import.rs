@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// JSON lines; every line is checked before anything is written.
+    /// JSON lines; every line is checked before anything is written. `-` reads what comes in.
     file: PathBuf,
     /// What the lines are.
     #[arg(long, value_enum, default_value_t = Source::Lines)]
@@ -66,7 +66,10 @@ fn parse(args: &Args, app: &App) -> Result<Parsed, CliError> {
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|err| usage(format!("{} cannot be read", path.display())).because(err))
+    // `-` as whoever started this has it open: it may be nobody else's to open.
+    let is_input = path == Path::new("-");
+    let read = if is_input { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map_err(|err| usage(format!("{} cannot be read", path.display())).because(err))
 }
 
 fn bad_lines(path: &Path, bad: &import::BadLines) -> CliError {

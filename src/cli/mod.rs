@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod figures;
+mod health;
 pub mod import;
 pub mod link;
 mod look_ahead;
@@ -29,7 +30,7 @@ pub mod status;
 mod token;
 
 use crate::app::App;
-use crate::config::{Config, Environment, Layers, Task};
+use crate::config::{self, Config, Environment, Layers, Task};
 use crate::shutdown::Shutdown;
 use crate::systemd::Systemd;
 use crate::telemetry;
@@ -46,7 +47,7 @@ use std::time::Duration;
 
 /// Renews subscriptions: charges stored PortOne V2 billing keys, at most once per period.
 #[derive(Debug, Parser)]
-#[command(name = "renewd", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "renewd", version = crate::version::WHOLE, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -105,6 +106,8 @@ pub enum Command {
     Resume(pause::Args),
     /// What is wrong with this set-up, what it means for the money, and what to do. Changes nothing.
     Doctor(doctor::Args),
+    /// Asks the daemon of this machine whether it is alive; exit code 0 or 1. For containers, where there is no shell.
+    Health(health::Args),
     /// A PortOne V2 of our own on a loopback port, for rehearsals.
     Simulator(simulator::Args),
     /// A link by which one customer gives a new card.
@@ -146,6 +149,16 @@ fn fail(error: &CliError) -> u8 {
     error.kind.exit_code()
 }
 
+fn begin_log(level: &str, settings: &config::Log) -> Result<telemetry::Spans, CliError> {
+    let look = telemetry::Look {
+        format: settings.format,
+        stderr_is_terminal: std::io::stderr().is_terminal(),
+        google_project: settings.google_project.clone(),
+        collector: settings.otlp_endpoint.clone(),
+    };
+    telemetry::init(level, &look).map_err(|err| error::usage("the log cannot be set up").because(err))
+}
+
 /// Tasks of one job share the work by claiming it; their starts are apart, so that they do not all plan the same page.
 async fn wait_for_turn(task: Task, app: &App, shutdown: &Shutdown) {
     let (wait, number) = (task.starts_after(), task.index + 1);
@@ -176,13 +189,16 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
     if let Command::Doctor(args) = &cli.command {
         return doctor::run(args, &cli.global, environment, &output).await;
     }
+    if let Command::Health(args) = &cli.command {
+        return health::run(args, &cli.global, environment, &output).await;
+    }
     let systemd = Systemd::of_environment(&environment, std::process::id());
     let (actor, task) = (user_of_process(&environment), Task::of(&environment)?);
     let config = Config::load(&Layers { file: cli.global.config.clone(), environment, flags: Vec::new() })?;
     // The demo is for a person who looks at its tables; the runs' own lines are for operations.
     let level = if matches!(cli.command, Command::Demo(_)) { "warn" } else { &config.log.level };
-    telemetry::init(level, config.log.format, std::io::stderr().is_terminal())
-        .map_err(|err| error::usage("the log cannot be set up").because(err))?;
+    // Dropped last, so that the last spans are sent, too.
+    let _spans = begin_log(level, &config.log)?;
     let shutdown = Shutdown::new(config.charge.stop_within);
     shutdown.on_signals().map_err(|err| error::incomplete("signals cannot be listened to").because(err))?;
     if let Command::Demo(args) = cli.command {
@@ -219,6 +235,7 @@ pub async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Demo(_)
         | Command::Simulator(_)
         | Command::Doctor(_)
+        | Command::Health(_)
         | Command::Token(_)
         | Command::Openapi(_)
         | Command::Completions(_) => Ok(()),

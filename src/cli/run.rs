@@ -154,7 +154,10 @@ fn verdict(report: &RunReport, exit_3_on_open: bool, zone: Zone) -> Result<(), C
 /// Whether the run did all its work.
 pub(super) fn completed(report: &RunReport, zone: Zone) -> Result<(), CliError> {
     let Some(problem) = &report.problem else { return Ok(()) };
-    let failed = incomplete(problem.clone())
+    // Started again at once, a run that a brake holds would only be held again. Where the gateway could not be compared with,
+    // it may be a matter of minutes.
+    let needs_person = report.brakes.iter().any(|tripped| tripped.brake != Brake::Comparison);
+    let failed = if needs_person { usage(problem.clone()) } else { incomplete(problem.clone()) }
         .money("what was charged is recorded; what was not is still due, and nothing is charged twice");
     let failed = if report.brakes.is_empty() {
         failed.hint("mend the cause, then run it again: renewd run")

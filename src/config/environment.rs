@@ -7,7 +7,7 @@ use super::ConfigError;
 
 /// Names that are taken over from the process; all others are none of our business, and may hold others' secrets.
 const PREFIXES: [&str; 2] = ["RENEWD_", "PORTONE_"];
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "DATABASE_URL",
     "DATABASE_URL_FILE",
     "NO_COLOR",
@@ -21,6 +21,10 @@ const NAMES: [&str; 11] = [
     // What Cloud Run tells the tasks of a job.
     "CLOUD_RUN_TASK_INDEX",
     "CLOUD_RUN_TASK_COUNT",
+    // Where Google Cloud keeps what belongs together.
+    "GOOGLE_CLOUD_PROJECT",
+    // Where OpenTelemetry's spans are collected, by the name that its own tools have for it.
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
 /// Environment variables. `Debug` lists their names only.

@@ -14,7 +14,7 @@ use super::{Config, ConfigError, Environment, Origin, check};
 pub(super) const DEFAULTS: &str = include_str!("../../config/renewd.toml");
 
 /// Names that PortOne's users and every host already have.
-const WELL_KNOWN: [(&str, &str); 7] = [
+const WELL_KNOWN: [(&str, &str); 9] = [
     ("DATABASE_URL", "database.url"),
     ("PORTONE_API_BASE", "gateway.base_url"),
     ("PORTONE_API_SECRET", "gateway.api_secret"),
@@ -22,6 +22,8 @@ const WELL_KNOWN: [(&str, &str); 7] = [
     ("PORTONE_CHANNEL_KEY", "gateway.channel_key"),
     ("PORTONE_WEBHOOK_SECRET", "gateway.webhook_secret"),
     ("RENEWD_PAYMENT_ID_KEY", "gateway.payment_id_key"),
+    ("GOOGLE_CLOUD_PROJECT", "log.google_project"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "log.otlp_endpoint"),
 ];
 
 /// Longest file of settings or secrets that is read, in bytes.

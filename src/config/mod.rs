@@ -36,7 +36,7 @@ pub use pay::{IssueMethod, Pay};
 pub use secret::{IdKey, MASK, Secret};
 pub use server::{Role, Server, Token, Tokens};
 pub use task::Task;
-pub use url::{BaseUrl, DatabaseKind, DatabaseUrl, HookUrl};
+pub use url::{BaseUrl, CollectorUrl, DatabaseKind, DatabaseUrl, HookUrl};
 
 /// Every setting, each valid by itself and beside the others. Safe to print with `Debug`: secrets are masked.
 #[derive(Clone, Debug, Deserialize)]
@@ -369,6 +369,12 @@ pub struct Log {
     #[serde(deserialize_with = "text::log_level")]
     pub level: String,
     pub format: LogFormat,
+    /// Where a request's trace is kept: without it, lines name the trace and not its place.
+    #[serde(deserialize_with = "text::optional")]
+    pub google_project: Option<String>,
+    /// Who collects spans: without it, none are sent.
+    #[serde(deserialize_with = "text::optional")]
+    pub otlp_endpoint: Option<CollectorUrl>,
 }
 
 /// How log lines are written.

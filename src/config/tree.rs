@@ -26,6 +26,9 @@ pub(super) const SECRETS: [&str; 9] = [
     "server.tokens",
 ];
 
+/// Shown, unless there is more in them than an address.
+const ADDRESSES: [&str; 2] = ["gateway.base_url", "log.otlp_endpoint"];
+
 /// The section whose tables are named by people.
 const CHANNELS: [&str; 2] = ["charge", "channels"];
 const CHANNEL_KEYS: [&str; 2] = ["concurrency", "rate_per_second_max"];
@@ -238,8 +241,8 @@ fn shown(key: &Key, value: &Value) -> String {
     match value.as_str() {
         Some("") => "\"\"".to_owned(),
         Some(text) if name == "database.url" => format!("{:?}", url::mask(text)),
-        // Somebody may have put a password into it.
-        Some(text) if name == "gateway.base_url" && text.contains('@') => MASK.to_owned(),
+        // Somebody may have put a password or a key into it.
+        Some(text) if ADDRESSES.contains(&name.as_str()) && text.contains(['@', '?', '#']) => MASK.to_owned(),
         _ if SECRETS.contains(&name.as_str()) => MASK.to_owned(),
         _ => value.to_string(),
     }

@@ -115,6 +115,35 @@ impl<'de> Deserialize<'de> for HookUrl {
     }
 }
 
+/// Where spans are collected: no secret is sent there, so http does wherever the collector is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectorUrl(String);
+
+impl CollectorUrl {
+    /// Reads an address. The error says what is accepted, and never repeats `text`: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or("expected a collector's address such as \"http://localhost:4318\"")?;
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        if !is_plain || url.query().is_some() || url.fragment().is_some() {
+            return Err("expected an address without a user, password, ? or # in it: \
+                        a collector's key goes into OTEL_EXPORTER_OTLP_HEADERS");
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    /// The address, without a slash at its end, so that `/v1/traces` can be put behind it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for CollectorUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host == "::1" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -289,6 +318,18 @@ mod tests {
         assert_eq!(place("http://[::1]:8080/secret"), ("::1".to_owned(), 8080));
         for bad in ["http://10.1.2.3/events", "https://169.254.169.254/", "ftp://x", "canary", ""] {
             assert!(!HookUrl::parse(bad).unwrap_err().contains("canary"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_anywhere_and_has_no_key_in_its_address() {
+        let read = |text| CollectorUrl::parse(text).map(|url| url.as_str().to_owned());
+        assert_eq!(read("http://collector:4318/").as_deref(), Ok("http://collector:4318"));
+        assert_eq!(read("https://otel.example/base").as_deref(), Ok("https://otel.example/base"));
+        for bad in
+            ["https://u:canary@h", "https://canary@h", "https://h/?key=canary", "h:4317", "grpc://h", "canary", ""]
+        {
+            assert!(!read(bad).unwrap_err().contains("canary"), "{bad}");
         }
     }
 

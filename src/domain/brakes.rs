@@ -130,15 +130,17 @@ pub struct Charges {
 }
 
 impl Charges {
-    pub fn add(&mut self, currency: Currency, minor: i64) {
+    pub fn add(&mut self, currency: Currency, minor: i64, is_first: bool) {
         self.count += 1;
+        self.first += u64::from(is_first);
         let sum = self.sums.entry(currency).or_default();
         *sum = sum.saturating_add(minor);
     }
 
     /// Takes one back that was never sent.
-    pub fn take_back(&mut self, currency: Currency, minor: i64) {
+    pub fn take_back(&mut self, currency: Currency, minor: i64, is_first: bool) {
         self.count = self.count.saturating_sub(1);
+        self.first = self.first.saturating_sub(u64::from(is_first));
         let sum = self.sums.entry(currency).or_default();
         *sum = sum.saturating_sub(minor).max(0);
     }
@@ -217,11 +219,12 @@ fn grown(first: u64, usual: &Usual, limit: GrowthLimit) -> Option<Tripped> {
     })
 }
 
-/// How many more charges a run may claim that has made these; more can have become due since it planned.
+/// How many more charges a run may claim that has made these; more can have become due since it planned, or another run may
+/// have planned them.
 ///
 /// # Errors
-/// The brake that lets it claim none. A sum is kept to within one claim.
-pub fn left(made: &Charges, limits: &BrakeLimits) -> Result<u64, Tripped> {
+/// The brake that lets it claim none. A sum is kept to within one claim. `Growth` minds first charges only.
+pub fn left(made: &Charges, usual: Option<&Usual>, limits: &BrakeLimits) -> Result<u64, Tripped> {
     for (currency, max) in &limits.sums_max {
         let sum = made.sums.get(currency).copied().unwrap_or(0);
         if sum >= *max {
@@ -229,14 +232,21 @@ pub fn left(made: &Charges, limits: &BrakeLimits) -> Result<u64, Tripped> {
             return Err(Tripped::of_all(Brake::Sum, format!("{sum} was claimed of {max} that one run may take")));
         }
     }
-    let Some(max) = limits.charges_max else { return Ok(u64::MAX) };
-    match max.saturating_sub(made.count) {
-        0 => {
-            let why = format!("all {} charges are made that one run may make, and more became due", thousands(max));
-            Err(Tripped::of_all(Brake::Charges, why))
-        }
-        left => Ok(left),
+    let charges = limits.charges_max.map(|max| max.saturating_sub(made.count));
+    if let Some((0, max)) = charges.zip(limits.charges_max) {
+        let why = format!("all {} charges are made that one run may make, and more became due", thousands(max));
+        return Err(Tripped::of_all(Brake::Charges, why));
     }
+    let ordinary = limits.growth.zip(usual).map(|(limit, usual)| ordinary(usual, limit));
+    let first = ordinary.map(|ordinary| ordinary.saturating_sub(made.first));
+    if let Some((0, ordinary)) = first.zip(ordinary) {
+        let why = format!(
+            "{} subscriptions were charged for the first time, which is all that is taken for ordinary, and more became due",
+            thousands(ordinary)
+        );
+        return Err(Tripped::of_all(Brake::Growth, why));
+    }
+    Ok(charges.into_iter().chain(first).min().unwrap_or(u64::MAX))
 }
 
 /// What a channel said to first charges in one run.
@@ -342,11 +352,15 @@ mod tests {
             growth: None,
             declines: None,
         };
-        assert_eq!(left(&ahead(0, 0, 0), &limits), Ok(10));
-        assert_eq!(left(&ahead(7, 0, 999), &limits), Ok(3));
-        assert_eq!(left(&ahead(10, 0, 0), &limits).unwrap_err().brake, Brake::Charges);
-        assert_eq!(left(&ahead(1, 0, 1_000), &limits).unwrap_err().brake, Brake::Sum);
-        assert_eq!(left(&ahead(u64::MAX, 0, i64::MAX), &all_off()), Ok(u64::MAX));
+        assert_eq!(left(&ahead(0, 0, 0), None, &limits), Ok(10));
+        assert_eq!(left(&ahead(7, 0, 999), None, &limits), Ok(3));
+        assert_eq!(left(&ahead(10, 0, 0), None, &limits).unwrap_err().brake, Brake::Charges);
+        assert_eq!(left(&ahead(1, 0, 1_000), None, &limits).unwrap_err().brake, Brake::Sum);
+        assert_eq!(left(&ahead(u64::MAX, 0, i64::MAX), None, &all_off()), Ok(u64::MAX));
+        let growth = BrakeLimits { growth: Some(GrowthLimit { percent_max: 100, floor: 1 }), ..limits };
+        assert_eq!(left(&ahead(5, 5, 0), Some(&usual(3, 1)), &growth), Ok(1), "twice the busiest day is ordinary");
+        assert_eq!(left(&ahead(6, 6, 0), Some(&usual(3, 1)), &growth).unwrap_err().brake, Brake::Growth);
+        assert_eq!(left(&ahead(6, 6, 0), None, &growth), Ok(4), "nothing to compare with");
     }
 
     #[test]
@@ -411,10 +425,10 @@ mod tests {
             let limits = BrakeLimits { charges_max: Some(max), ..all_off() };
             let mut made = Charges::default();
             for wanted in claims {
-                let granted = left(&made, &limits).map_or(0, |left| left.min(wanted));
-                (0..granted).for_each(|_| made.add(krw(), 1));
+                let granted = left(&made, None, &limits).map_or(0, |left| left.min(wanted));
+                (0..granted).for_each(|_| made.add(krw(), 1, true));
                 prop_assert!(made.count <= max);
-                prop_assert_eq!(left(&made, &limits).is_err(), made.count == max);
+                prop_assert_eq!(left(&made, None, &limits).is_err(), made.count == max);
             }
         }
 

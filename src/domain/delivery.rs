@@ -66,6 +66,16 @@ impl Told {
         EventKind::parse(&self.kind)
     }
 
+    /// The payment that it is about, where it is about one.
+    pub fn payment_id(&self) -> Option<&str> {
+        self.payload["payment_id"].as_str().or_else(|| self.payload["difference"]["payment_id"].as_str())
+    }
+
+    /// The run that it is about, where it is about one.
+    pub fn run_id(&self) -> Option<&str> {
+        self.payload["run_id"].as_str()
+    }
+
     /// How bad it is: by its kind, unless whoever wrote it said that it is critical.
     pub fn severity(&self) -> Severity {
         if self.payload["severity"] == "critical" {

@@ -258,7 +258,8 @@ mod tests {
         ) {
             let zone = zone(name);
             let noon = NaiveTime::from_hms_opt(12, 0, 0).unwrap();
-            let start = date("2001-01-01").checked_add_days(Days::new(days)).unwrap();
+            // Samoa left out 30 December 2011: no noon of that day can be kept.
+            let start = date("2012-01-01").checked_add_days(Days::new(days)).unwrap();
             let start = zone.at(anchored(start, anchor), noon);
             let year = Interval::parse("P1Y").unwrap().next_end(start, anchor, zone).unwrap();
             let mut months = start;

@@ -24,7 +24,7 @@ impl Engine {
         loop {
             let page = self.store.access_facts(ended_before, after, self.limits.plan_rows_max).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.subscription_id.clone());
+            after = Some((last.current_period_end, last.subscription_id.clone()));
             let changes: Vec<_> =
                 page.iter().filter_map(|facts| access::decide(facts, &self.policy, now, &|| self.new_id())).collect();
             if !changes.is_empty() {

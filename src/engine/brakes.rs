@@ -5,17 +5,18 @@
 
 use super::run::{Run, Scope};
 use super::{Engine, RunError};
-use crate::domain::brakes::{self, Brake, Charges, Tripped};
+use crate::domain::brakes::{self, Brake, Charges, Tripped, Usual};
 use crate::domain::charge::Attempt;
 use crate::domain::event::{EventKind, NewEvent};
-use crate::domain::ids::EventId;
+use crate::domain::ids::{EventId, RunId};
 use crate::domain::money::Currency;
-use crate::store::read::DueSum;
+use crate::store::read::{DueSum, RunRow};
+use crate::store::search::RunPage;
 use crate::store::{DuePage, StoreError};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Runs read to find the last one that charged.
+/// Runs of a page that is read to find the last one that charged.
 const RUNS_READ: u32 = 50;
 
 impl Engine {
@@ -30,18 +31,33 @@ impl Engine {
         Ok(self.store.tell(&[event]).await?)
     }
 
-    /// Whether all that can be due trips no brake, however the plan turns out: then charging need not wait for its end.
-    pub(super) async fn is_surely_within_brakes(&self, run: &Run) -> Result<bool, RunError> {
-        let Some(harmless) = brakes::harmless(run.book.usual().as_ref(), &run.brakes) else { return Ok(true) };
-        if run.charges_left().is_some_and(|left| left <= harmless) {
-            return Ok(true);
+    /// What is due already, if no brake can trip however the plan turns out: then charging need not wait for its end.
+    pub(super) async fn surely_within_brakes(&self, run: &Run) -> Result<Option<Charges>, RunError> {
+        let Some(harmless) = brakes::harmless(run.book.usual().as_ref(), &run.brakes) else {
+            return Ok(Some(Charges::default()));
+        };
+        if harmless == 0 {
+            return Ok(None);
         }
-        let planned = charges(&self.store.due_now(run.only.as_deref()).await?).count;
-        let Some(room) = harmless.checked_sub(planned) else { return Ok(false) };
+        let planned = charges(&self.store.due_now(run.only.as_deref()).await?);
+        if run.charges_left().is_some_and(|left| left <= harmless) {
+            return Ok(Some(planned));
+        }
+        let Some(room) = harmless.checked_sub(planned.count) else { return Ok(None) };
         // One more than fits, to know whether it does.
         let rows_max = u32::try_from(room.saturating_add(1)).unwrap_or(u32::MAX);
         let due = self.store.due_count(&DuePage { rows_max, ..self.due_page(run, None) }).await?;
-        Ok(due <= room)
+        Ok((due <= room).then_some(planned))
+    }
+
+    /// Holds all charging if more became due, since it was counted, than one run may charge. `due` is what was planned
+    /// before, what this run planned, and what it is about to record.
+    pub(super) fn hold_if_too_many(&self, run: &Run, due: &Charges) {
+        if !run.is_stopping() {
+            let charges_max = run.charges_left().map(|left| left.saturating_add(run.made(|made| made.count)));
+            let ahead = limited(due.clone(), charges_max);
+            run.trip(brakes::before(&ahead, run.book.usual().as_ref(), &run.brakes));
+        }
     }
 
     /// Holds all charging if what is due is more than one run may do. Asked between the plan and the first claim.
@@ -49,26 +65,28 @@ impl Engine {
         if run.is_stopping() {
             return Ok(());
         }
-        self.keep_held(run).await?;
         let due = charges(&self.store.due_now(run.only.as_deref()).await?);
         let ahead = limited(due, run.charges_left());
         run.trip(brakes::before(&ahead, run.book.usual().as_ref(), &run.brakes));
         Ok(())
     }
 
-    /// The day's retries go on where the last run ended: a channel that a person must look at is not tried anew every quarter
-    /// of an hour, fifty customers at a time.
-    async fn keep_held(&self, run: &Run) -> Result<(), RunError> {
-        if run.scope != Scope::Planned || run.let_go.is_some() {
+    /// The later runs of a date go on where the last one ended. Growth that held it holds those too that take everybody: a date
+    /// is compared with others, and each run would else begin to count anew. The day's retries also leave the channels alone that
+    /// a person must look at, and do not try them every quarter of an hour, fifty customers at a time.
+    pub(super) async fn keep_held(&self, run: &Run) -> Result<(), RunError> {
+        if run.let_go.is_some() {
             return Ok(());
         }
-        let (own, date) = (run.id.to_string(), run.business_date);
-        let rows = self.store.runs(RUNS_READ).await?;
-        let last = rows
-            .iter()
-            .find(|row| row.id != own && row.business_date == date && row.figures["held_channels"].is_object());
-        let Some(figures) = last.map(|row| &row.figures) else { return Ok(()) };
+        let Some(figures) = self.last_held(run).await? else { return Ok(()) };
         let brakes: Vec<Tripped> = serde_json::from_value(figures["brakes"].clone()).unwrap_or_default();
+        // Whoever names whom to charge has looked.
+        if run.only.is_none() && !run.is_stopping() {
+            run.trip(brakes.iter().filter(|tripped| tripped.brake == Brake::Growth).cloned().collect());
+        }
+        if run.scope != Scope::Planned {
+            return Ok(());
+        }
         let held: BTreeMap<String, String> =
             serde_json::from_value(figures["held_channels"].clone()).unwrap_or_default();
         for (channel, why) in held {
@@ -79,18 +97,46 @@ impl Engine {
         Ok(())
     }
 
-    /// How many of `wanted` charges the run may still claim. At none it trips, if any more are due.
-    pub(super) async fn within_brakes(&self, run: &Run, wanted: u32) -> Result<u32, StoreError> {
-        match run.made(|made| brakes::left(made, &run.brakes)) {
-            Ok(left) => Ok(u32::try_from(left).unwrap_or(u32::MAX).min(wanted)),
-            Err(tripped) => {
-                let due = self.store.due_now(run.only.as_deref()).await?;
-                if due.iter().any(|sum| sum.renewals > 0) {
-                    run.trip(vec![tripped]);
-                }
-                Ok(0)
+    /// What the last run of the date that charged everybody found. Any number of runs that charge nobody may have come after
+    /// it: one for each page of messages that settled something.
+    async fn last_held(&self, run: &Run) -> Result<Option<serde_json::Value>, StoreError> {
+        let (own, date) = (run.id.to_string(), run.business_date);
+        let mut page = RunPage { before: None, rows_max: RUNS_READ };
+        loop {
+            let rows = self.store.runs_page(&page).await?;
+            // A run for another date may lie between those of this one.
+            let last = rows.last().filter(|_| rows.iter().any(|row| row.business_date >= date));
+            page.before = last.and_then(|row| Some((row.started_at, RunId(row.id.parse().ok()?))));
+            let is_held =
+                |row: &RunRow| row.id != own && row.business_date == date && row.figures["held_channels"].is_object();
+            if let Some(found) = rows.into_iter().find(is_held) {
+                return Ok(Some(found.figures));
+            }
+            if page.before.is_none() {
+                return Ok(None);
             }
         }
+    }
+
+    /// How many of `wanted` charges the run may still claim. At none it trips, if any more are due.
+    pub(super) async fn within_brakes(&self, run: &Run, wanted: u32) -> Result<u32, StoreError> {
+        let usual = run.book.usual();
+        let left = |usual: Option<&Usual>| run.made(|made| brakes::left(made, usual, &run.brakes));
+        let granted = |left: u64| u32::try_from(left).unwrap_or(u32::MAX).min(wanted);
+        let tripped = match left(usual.as_ref()) {
+            Ok(left) => return Ok(granted(left)),
+            Err(tripped) => tripped,
+        };
+        let due = charges(&self.store.due_now(run.only.as_deref()).await?);
+        // Whoever was tried before is no growth.
+        let is_growth = tripped.brake == Brake::Growth;
+        if is_growth && due.first == 0 {
+            return Ok(left(None).map_or(0, granted));
+        }
+        if due.count > 0 {
+            run.trip(vec![tripped]);
+        }
+        Ok(0)
     }
 
     /// One event for each brake that holds something, told with the run's end; the same reason once a business date, however
@@ -150,14 +196,16 @@ impl Run {
 
     /// Counts what was claimed against the brakes.
     pub fn count_claimed<'a>(&self, attempts: impl Iterator<Item = &'a Attempt>) {
-        let amounts = attempts.map(|attempt| attempt.renewal.amount);
-        self.made(|made| amounts.for_each(|amount| made.add(amount.currency(), amount.minor())));
+        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.number == 1));
+        self.made(|made| charges.for_each(|(amount, is_first)| made.add(amount.currency(), amount.minor(), is_first)));
     }
 
     /// What was never sent is no charge.
     pub fn count_given_back<'a>(&self, attempts: impl Iterator<Item = &'a Attempt>) {
-        let amounts = attempts.map(|attempt| attempt.renewal.amount);
-        self.made(|made| amounts.for_each(|amount| made.take_back(amount.currency(), amount.minor())));
+        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.number == 1));
+        self.made(|made| {
+            charges.for_each(|(amount, is_first)| made.take_back(amount.currency(), amount.minor(), is_first));
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 use super::Engine;
 use super::backoff::Intervals;
 use super::run::Run;
+use super::spans;
 use super::verify::is_definite;
 use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
 use crate::domain::charge::Attempt;
@@ -18,6 +19,7 @@ use crate::domain::verdict::Verdict;
 use crate::store::Committed;
 use chrono::TimeDelta;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// The first wait between two sends or look-ups of an attempt; it doubles, with full jitter.
 const REPEAT_FIRST: Duration = Duration::from_secs(2);
@@ -99,18 +101,20 @@ impl Engine {
     ) -> Result<(NextStep, Verdict), &'static str> {
         let attempt = committed.get();
         let channel = channel_name(attempt.channel_key.as_deref());
-        let _turn = tokio::select! {
+        let by = sending.claimed.saturating_add(self.waits_at_most(sending));
+        let turn = tokio::select! {
             biased;
             () = run.stopping() => None,
-            turn = run.paces.turn(channel, &*self.clock) => turn,
+            turn = run.paces.turn(channel, by, &*self.clock) => turn,
         };
         if let Some(why) = self.may_not_send(run, sending, channel) {
             return Err(why);
         }
+        let Some(_turn) = turn else { return Err("its turn at the agreed rate would come too late") };
         if !self.earlier_ids_failed(attempt).await {
             return Err("an earlier payment id of it does not show failed: it may have been paid");
         }
-        let answer = self.gateway.charge(committed).await;
+        let answer = self.gateway.charge(committed).instrument(spans::charge()).await;
         let only_send = !sending.maybe_sent;
         sending.sends += 1;
         sending.maybe_sent |= !is_surely_unprocessed(&answer);
@@ -206,13 +210,17 @@ impl Engine {
         }
     }
 
+    /// How long after its claim it may be sent at the latest. Until it may have arrived the claim itself grows old: the
+    /// customer may have cancelled meanwhile.
+    fn waits_at_most(&self, sending: &Sending<'_>) -> Duration {
+        if sending.sends > 0 && sending.maybe_sent { self.limits.repeats_within } else { self.limits.send_within }
+    }
+
     /// Waits before the same attempt is sent or looked up again; `false` when it must not be.
     async fn wait_to_repeat(&self, run: &Run, sending: &mut Sending<'_>, asked: Option<Duration>) -> bool {
         let wait = sending.waits.next(&*self.chance).saturating_add(asked.unwrap_or_default());
         let since_claim = self.clock.uptime().saturating_sub(sending.claimed);
-        // Until it may have arrived the claim itself grows old: the customer may have cancelled meanwhile.
-        let longest = if sending.maybe_sent { self.limits.repeats_within } else { self.limits.send_within };
-        let in_time = since_claim + wait <= longest;
+        let in_time = since_claim + wait <= self.waits_at_most(sending);
         if sending.sends >= self.limits.sends_max || !in_time || run.is_stopping() {
             return false;
         }

@@ -111,6 +111,7 @@ impl Engine {
     fn backlog_of(&self, channel: &str, beside: usize) -> Pass {
         let limit = self.limits.channels.get(channel).and_then(|limit| limit.concurrency);
         let slots = (self.limits.concurrency / beside.max(1)).min(limit.unwrap_or(usize::MAX)).max(1);
-        Pass { channel: Some(channel.to_owned()), only: None, pipeline: Pipeline::ramping(slots, self.ahead_max()) }
+        let pipeline = Pipeline::ramping(slots, self.ahead_max(), self.wait_max());
+        Pass { channel: Some(channel.to_owned()), only: None, pipeline }
     }
 }

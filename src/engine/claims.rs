@@ -3,6 +3,7 @@
 use super::Engine;
 use super::pipeline::Pipeline;
 use super::run::Run;
+use super::spans;
 use crate::domain::charge::Order;
 use crate::domain::claim::{self, Again, ClaimDecision, ClaimFacts, Claiming};
 use crate::domain::ids::RenewalId;
@@ -11,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// One way through what is due: all channels, or one whose circuit is tried again.
 pub(super) struct Pass {
@@ -52,7 +54,8 @@ impl Engine {
         let bound = u32::try_from(room).unwrap_or(u32::MAX).min(self.limits.claim_rows_max);
         // Where the circuit has opened again the rest of its backlog waits, like the channel.
         let is_held = pass.channel.as_deref().is_some_and(|channel| run.holds(channel));
-        if run.is_stopping() || is_held {
+        // What was asked for is done before a brake is asked whether more may be.
+        if run.is_stopping() || is_held || run.charges_left() == Some(0) {
             return Ok(None);
         }
         let rows = run.reserve_charges(self.within_brakes(run, bound).await?);
@@ -71,7 +74,7 @@ impl Engine {
         channel: &str,
         progress: &mut Progress,
     ) -> Result<Option<Batch>, StoreError> {
-        if run.reserve_charges(self.within_brakes(run, 1).await?) == 0 {
+        if run.charges_left() == Some(0) || run.reserve_charges(self.within_brakes(run, 1).await?) == 0 {
             return Ok(None);
         }
         while !progress.over && !run.is_stopping() {
@@ -94,7 +97,7 @@ impl Engine {
         let uptime = self.clock.uptime();
         let request =
             ClaimRequest { run_id: run.id, rows_max: rows, lease: self.limits.lease, after, only: run.only.clone() };
-        let claimed = self.store.claim(&request, decide).await?;
+        let claimed = self.store.claim(&request, decide).instrument(spans::claim()).await?;
         run.report.claimed(&claimed);
         run.wait_for_keys(&claimed.waiting);
         run.count_claimed(claimed.attempts.iter().map(Committed::get));
@@ -117,7 +120,13 @@ impl Engine {
             let (policy, stopped) = (&policy, &stopped);
             let with = Claiming { run_id, lease, policy, stopped, again, freeze: &freeze, new_id: &new_id };
             claim::decide(facts, &with).unwrap_or_else(|illegal| {
-                tracing::error!(renewal.id = %facts.renewal_id, "renewal {}: {illegal}", facts.renewal_id);
+                tracing::error!(
+                    subscription.id = %facts.subscription_id,
+                    renewal.id = %facts.renewal_id,
+                    payment.id = %facts.payment_id,
+                    "renewal {}: {illegal}",
+                    facts.renewal_id
+                );
                 ClaimDecision::Skip
             })
         })

@@ -21,13 +21,15 @@ impl Engine {
             (None, false) => "completed",
         };
         let backlog = self.store.backlog().await;
+        let is_known = backlog.is_ok();
         let finished_at = self.now(run);
         let told_by = match &ended {
             Err(_) => run.stops().told_by,
             Ok(()) => run.told_by(),
         };
         let mut report = run.report.finish(status, (problem.clone(), told_by), backlog.ok(), finished_at);
-        let covers = run.covers(&report);
+        // Where nobody could read what is left, nobody knows that all was taken up.
+        let covers = is_known && run.covers(&report);
         if covers {
             report.caught_up = run.book.caught_up();
         }

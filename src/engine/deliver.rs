@@ -6,19 +6,22 @@
 //! behind is taken over when its claim is over.
 
 use super::backoff::Intervals;
+use super::spans;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::domain::delivery::{self, Next, Patience, Recorded, Reply, Routing, Sending, SinkName};
+use crate::domain::ids::EventId;
 use crate::notify::{Message, Sink};
 use crate::shutdown::Shutdown;
 use crate::store::outbox::DeliveryClaim;
 use crate::store::{Store, StoreError};
 use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tracing::{Instrument, Span};
 
 /// Events handed to the sinks in one transaction.
 const ROUTE_ROWS_MAX: u32 = 500;
@@ -108,6 +111,9 @@ struct Pass<'a> {
     failures: AtomicU32,
 }
 
+/// What each event that is being sent is about, for the log.
+type Spans = HashMap<EventId, Span>;
+
 impl Dispatcher {
     /// Of `routing`, only the sinks that are among `sinks` are handed anything.
     pub fn new(
@@ -173,10 +179,11 @@ impl Dispatcher {
             if claimed.is_empty() {
                 break;
             }
-            let sent = self.send_all(&pass, claimed, claimed_at).await?;
+            let spans: Spans = claimed.iter().map(|one| (one.event.id, spans::event(&one.event))).collect();
+            let sent = self.send_all(&pass, claimed, claimed_at, &spans).await?;
             let written = self.store.record_deliveries(&sent).await?;
             let sent: Vec<Recorded> = sent.into_iter().filter(|one| written.contains(&one.event_id)).collect();
-            tell_dead(&sent);
+            tell_dead(&sent, &spans);
             report.add(&sent);
             self.rest_or_not(&pass);
         }
@@ -188,6 +195,7 @@ impl Dispatcher {
         pass: &Pass<'_>,
         claimed: Vec<Sending>,
         claimed_at: Duration,
+        spans: &Spans,
     ) -> Result<Vec<Recorded>, StoreError> {
         let now = self.store.now().await?;
         // Later than that, somebody else may have taken it over by the time that it is sent.
@@ -198,7 +206,8 @@ impl Dispatcher {
                 return delivery::unsent(&sending, now);
             }
             let message = Message { event: &sending.event, severity: sending.event.severity(), at: self.clock.now() };
-            let reply = pass.sink.send(&message).await;
+            let span = spans.get(&sending.event.id).cloned().unwrap_or_else(Span::none);
+            let reply = pass.sink.send(&message).instrument(span).await;
             match reply {
                 Reply::Failed { .. } => drop(pass.failures.fetch_add(1, Ordering::Relaxed)),
                 Reply::Taken | Reply::Refused { .. } => pass.failures.store(0, Ordering::Relaxed),
@@ -247,10 +256,11 @@ impl Dispatcher {
     }
 }
 
-fn tell_dead(sent: &[Recorded]) {
+fn tell_dead(sent: &[Recorded], spans: &Spans) {
     for recorded in sent.iter().filter(|recorded| recorded.next == Next::Dead) {
         let (sink, why) = (recorded.sink.as_str(), recorded.note.as_deref().unwrap_or_default());
         tracing::error!(
+            parent: spans.get(&recorded.event_id).and_then(Span::id),
             event.id = %recorded.event_id, sink,
             "event {} was given up, {sink} was not told: {why}; send it again with `renewd events replay`",
             recorded.event_id

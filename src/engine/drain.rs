@@ -6,7 +6,7 @@ use super::claims::{Batch, Pass, Progress};
 use super::pipeline::{Pipeline, Place};
 use super::run::Run;
 use super::settle::Finished;
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::charge::Attempt;
 use crate::domain::ids::RenewalId;
 use crate::store::{Committed, StoreError};
@@ -18,6 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// A claim that goes on while charges do: it is awaited to its end, never dropped to look at something else.
 type ClaimUnderWay<'a> = BoxFuture<'a, Result<Option<Batch>, StoreError>>;
@@ -28,6 +29,8 @@ pub(super) type ToSettle = mpsc::Sender<Finished>;
 /// A charge that came to its end.
 pub(super) struct Charged {
     pub took: Duration,
+    /// It was not given back.
+    pub sent: bool,
     /// The gateway said for sure what became of it.
     pub answered: bool,
 }
@@ -52,7 +55,8 @@ impl Engine {
     async fn drain_once(&self, run: &Run, only: Option<Arc<BTreeSet<RenewalId>>>) -> Result<(), RunError> {
         let (out, finished) = mpsc::channel(self.limits.settle_rows_max);
         let settling = self.settle_all(run, finished);
-        let pass = Pass { channel: None, only, pipeline: Pipeline::new(self.limits.concurrency, self.ahead_max()) };
+        let pipeline = Pipeline::new(self.slots_max(), self.ahead_max(), self.wait_max());
+        let pass = Pass { channel: None, only, pipeline };
         let charging = async { self.claim_and_charge(run, &pass, out).await };
         let (settled, charged) = tokio::join!(settling, charging);
         settled?;
@@ -92,18 +96,35 @@ impl Engine {
                         under_way.push(self.charge_and_hand_over(run, (attempt, batch.uptime), place, out.clone()));
                     }
                 }
-                Some(charged) = under_way.next(), if !under_way.is_empty() => pass.pipeline.took(charged.took),
+                Some(charged) = under_way.next(), if !under_way.is_empty() => {
+                    if charged.sent {
+                        pass.pipeline.took(charged.took, self.clock.uptime());
+                    }
+                }
             }
         }
     }
 
-    /// How many claims may wait for a slot: as many as settle in one batch, and no more than the rate can send in half of
-    /// the time that a claim may wait.
+    /// How many claims may wait for a slot: as many as settle in one batch, and no more than the rate can send in time.
     pub(super) fn ahead_max(&self) -> usize {
-        let ahead = self.limits.concurrency + self.limits.settle_rows_max;
-        let sendable = |rate: u32| u64::from(rate).saturating_mul(self.limits.send_within.as_secs() / 2);
-        let bound = self.limits.rate_per_second_max.and_then(|rate| usize::try_from(sendable(rate)).ok());
-        bound.map_or(ahead, |bound| ahead.min(bound))
+        self.sendable().min(self.limits.concurrency + self.limits.settle_rows_max)
+    }
+
+    /// The slots, as far as the agreed rate can fill them in time: what is claimed beyond that would be given back.
+    fn slots_max(&self) -> usize {
+        self.sendable().clamp(1, self.limits.concurrency.max(1))
+    }
+
+    /// How many claims the agreed rate can send before they are given back.
+    fn sendable(&self) -> usize {
+        let sendable = |rate: u32| u128::from(rate).saturating_mul(self.wait_max().as_millis()) / 1000;
+        let rate = self.limits.rate_per_second_max;
+        rate.map_or(usize::MAX, |rate| usize::try_from(sendable(rate)).unwrap_or(usize::MAX))
+    }
+
+    /// How long a claim may wait for a slot: half of the time after which it is given back.
+    pub(super) fn wait_max(&self) -> Duration {
+        self.limits.send_within / 2
     }
 
     /// The order to stop came, and the time for requests under way is over: what is not settled stays under its lease.
@@ -122,18 +143,21 @@ impl Engine {
     ) -> Charged {
         let started = self.clock.uptime();
         // A panic over one row ends that row only: its claim stays under its lease and is resolved by a look-up.
-        let outcome = AssertUnwindSafe(self.charge(run, &attempt, claimed)).catch_unwind().await;
+        let span = spans::attempt(attempt.get());
+        let charging = AssertUnwindSafe(self.charge(run, &attempt, claimed)).catch_unwind();
+        let outcome = charging.instrument(span.clone()).await;
         let took = self.clock.uptime().saturating_sub(started);
         let answered = outcome.as_ref().is_ok_and(is_answered);
+        let sent = matches!(outcome, Ok(Outcome::Learned(_)));
         match outcome {
             Ok(outcome) => self.hand_over(run, attempt, outcome, place, &out).await,
             Err(_) => tracing::error!(
-                renewal.id = %attempt.get().renewal.id,
+                parent: &span,
                 "charging renewal {} panicked: it stays claimed and will be looked up",
                 attempt.get().renewal.id
             ),
         }
-        Charged { took, answered }
+        Charged { took, sent, answered }
     }
 
     async fn hand_over(

@@ -75,7 +75,7 @@ async fn planned(store: &dyn Store, policy: &Policy, id: &str, status: &str) -> 
         after: None,
         rows_max: 1,
         only: Some(vec![SubscriptionId::from(id)]),
-        moved_since: None,
+        not_again_in: None,
     };
     let facts = store.due_facts(&page).await?;
     let Some(facts) = facts.first() else { return Ok(Outlook::of_nothing(status)) };

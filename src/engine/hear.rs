@@ -5,7 +5,7 @@
 
 use super::reconcile::report::ReconcileReport;
 use super::run::{Run, RunRequest};
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{EventId, PaymentId};
 use crate::domain::notice::{self, Before, KEPT_FOR, Kept, KeptSubject, KeyHeard, KeyNow, NoticeKind, Outcome};
@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// Who saw it, for the observation; who asked, for the run's row.
 const SEEN_BY: &str = "webhook";
@@ -82,7 +83,7 @@ impl Engine {
         let names: BTreeSet<PaymentId> = to_ask.iter().filter_map(|kept| payment_of(kept).cloned()).collect();
         heard.looked_up += names.len() as u64;
         let looking = names.into_iter().map(|id| async move {
-            let look_up = self.gateway.payment(&id).await;
+            let look_up = self.gateway.payment(&id).instrument(spans::payment(&id)).await;
             (id, look_up)
         });
         let looked: BTreeMap<PaymentId, LookUp> =
@@ -149,12 +150,15 @@ impl Engine {
         let mut report = ReconcileReport::new(&run, (started, started), started);
         report.listed = (to_settle.len() + waited_for.len()) as u64;
         report.ours = report.listed;
-        let ended = match self.end_unknown(&run, &waited_for).await {
-            Ok(()) => self.settle_listed(&run, to_settle, &mut report).await,
-            failed => failed,
+        let settling = async {
+            let ended = match self.end_unknown(&run, &waited_for).await {
+                Ok(()) => self.settle_listed(&run, to_settle, &mut report).await,
+                failed => failed,
+            };
+            report.close(&run, ended.as_ref().err(), self.now(&run));
+            self.close_looked(&run, report.looked(), ended).await
         };
-        report.close(&run, ended.as_ref().err(), self.now(&run));
-        self.close_looked(&run, report.looked(), ended).await?;
+        settling.instrument(spans::run(run.id)).await?;
         Ok(report.adopted)
     }
 

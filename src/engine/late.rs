@@ -59,6 +59,7 @@ impl Engine {
             Late::Beside => {
                 if let Some(record) = money(verdict) {
                     tracing::error!(
+                        subscription.id = %facts.subscription_id,
                         renewal.id = %facts.renewal_id,
                         payment.id = %facts.payment_id,
                         "renewal {} is {}, and there is money under {} as well: give it back",

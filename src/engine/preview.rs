@@ -84,7 +84,7 @@ impl Engine {
         let missed = ledger.missed_before(business_date);
         let due = look.sums.ahead();
         let over_limit = request.charges_max.map_or(0, |max| due.count.saturating_sub(max));
-        let usual = ledger.usual(business_date, missed.len());
+        let usual = ledger.usual(business_date, ledger.unplanned(&missed));
         let ahead = limited(due, request.charges_max);
         let paused = self.store.switch().await?.paused;
         let [charges, waiting, skipped] = look.sums.groups();
@@ -108,7 +108,7 @@ impl Engine {
             after: None,
             rows_max: self.limits.plan_rows_max,
             only: (!request.only.is_empty()).then(|| request.only.clone()),
-            moved_since: None,
+            not_again_in: None,
         };
         loop {
             let facts = self.store.due_facts(&page).await?;

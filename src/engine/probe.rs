@@ -10,14 +10,19 @@ use chrono::TimeDelta;
 const NOBODYS_PAYMENT: &str = "renewdprobe";
 
 impl Engine {
-    /// Fails closed: while the database's clock and the gateway's disagree, nobody can say what is due.
-    ///
-    /// # Errors
-    /// [`RunError::ClockSkew`]. Refused credentials stop the run instead, like everywhere else.
-    pub(super) async fn probe(&self, run: &Run) -> Result<(), RunError> {
+    /// Refused credentials stop the run, like everywhere else.
+    pub(super) async fn probe(&self, run: &Run) {
         if let LookUp::Unauthorized(why) = self.gateway.payment(&PaymentId::from(NOBODYS_PAYMENT)).await {
             run.stop_unauthorized(&why);
         }
+    }
+
+    /// Fails closed: while the database's clock and the gateway's disagree, nobody can say what is due. By the latest answer of
+    /// the gateway's, whatever it was asked.
+    ///
+    /// # Errors
+    /// [`RunError::ClockSkew`].
+    pub(super) async fn check_clocks(&self) -> Result<(), RunError> {
         // A test clock replaces the database's; a gateway that did not answer is found out by the first charge.
         let Some(skew) = self.gateway.clock_skew().filter(|_| !self.clock.is_test()) else { return Ok(()) };
         let difference = self.clock.now() + skew - self.store.now().await?;

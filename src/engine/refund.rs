@@ -6,12 +6,13 @@
 //! whole amount once.
 
 use super::run::Run;
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::payment::LookUp;
 use crate::domain::refund::{self, RefundChange, RefundFacts, RefundState};
 use crate::gateway::{Cancellation, CancellationStatus, GatewayError};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
+use tracing::Instrument;
 
 impl Engine {
     /// Asks for every refund that is due, once.
@@ -40,9 +41,13 @@ impl Engine {
         if run.is_stopping() {
             return None;
         }
-        let said = self.gateway.cancel(&cancellation(facts)).await;
+        let cancellation = cancellation(facts);
+        let asking = async {
+            let said = self.gateway.cancel(&cancellation).await;
+            (said, self.gateway.payment(&facts.payment_id).await)
+        };
+        let (said, found) = asking.instrument(spans::refund(facts)).await;
         // Credentials that may not give back may still charge: only a look-up that is refused stops the run.
-        let found = self.gateway.payment(&facts.payment_id).await;
         if let LookUp::Unauthorized(why) = &found {
             run.stop_unauthorized(why);
             return None;

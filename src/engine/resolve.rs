@@ -5,13 +5,14 @@
 use super::charge::Outcome;
 use super::run::Run;
 use super::settle::Finished;
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::look_ups::{NOT_RECEIVED_AFTER, UNCERTAIN_UNTIL};
 use crate::domain::settle::Learned;
 use crate::domain::verdict::Verdict;
 use crate::store::TakenOver;
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
+use tracing::Instrument;
 
 impl Engine {
     pub(super) async fn resolve(&self, run: &Run) -> Result<(), RunError> {
@@ -50,7 +51,8 @@ impl Engine {
             _ => false,
         };
         let outcome = if never_arrived && may_resend && !run.looks_only && self.policy.is_open_at(now) {
-            let outcome = self.charge(run, &attempt, claimed).await;
+            let charging = self.charge(run, &attempt, claimed);
+            let outcome = charging.instrument(spans::attempt(attempt.get())).await;
             self.watch_channel(run, attempt.get(), &outcome);
             outcome
         } else {

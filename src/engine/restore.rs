@@ -46,6 +46,13 @@ pub(super) const BY: &str = "renewd";
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
 
+/// What the gateway lists since the last run that compared.
+pub(super) struct Listed {
+    range: (DateTime<Utc>, DateTime<Utc>),
+    /// How many this database does not remember, on the first page that has any; `None` where not all were compared.
+    forgotten: Option<usize>,
+}
+
 /// Payments that were found and that this database does not remember asking for.
 #[derive(Debug, Default)]
 pub(super) struct Forgotten {
@@ -81,8 +88,12 @@ impl Run {
 
 impl Engine {
     /// Compares, unless a person has let the comparison go: then the next run compares from where the last one did.
-    pub(super) async fn compare_unless_let_go(&self, run: &Run) -> Result<(), RunError> {
-        match self.compare_with_gateway(run).await {
+    pub(super) async fn compare_unless_let_go(
+        &self,
+        run: &Run,
+        listed: Result<Listed, RunError>,
+    ) -> Result<(), RunError> {
+        match self.compare(run, listed).await {
             Err(RunError::Gateway(why)) if run.is_let_go(Brake::Comparison) => {
                 tracing::error!(run.id = %run.id, "not compared with the gateway ({why}), and let go by a person");
                 Ok(())
@@ -92,22 +103,32 @@ impl Engine {
     }
 
     /// What the gateway made since the last run, and what changed there: a payment that was made before a backup may have
-    /// been paid after it. Holds all charging if this database has forgotten any of it.
+    /// been paid after it. Holds nothing and changes nothing.
     ///
     /// # Errors
     /// [`RunError::Store`] for a database that fails; [`RunError::Gateway`] for a gateway that does not list, after which
     /// nothing may be charged.
-    pub(super) async fn compare_with_gateway(&self, run: &Run) -> Result<(), RunError> {
-        if run.is_stopping() {
-            return Ok(());
-        }
+    pub(super) async fn list_since_compared(&self, run: &Run) -> Result<Listed, RunError> {
         let (since, now) = (self.compared_until(run).await?, self.store.now().await?);
-        match self.forgotten(since, now).await? {
-            None => {}
-            Some(0) => run.report.compared(),
-            Some(forgotten) => self.hold(run, (since, now), forgotten).await?,
+        // Where charging stopped already nobody is asked.
+        let forgotten = if run.is_stopping() { None } else { self.forgotten(since, now).await? };
+        Ok(Listed { range: (since, now), forgotten })
+    }
+
+    /// Holds all charging if this database has forgotten any of what was listed.
+    async fn compare(&self, run: &Run, listed: Result<Listed, RunError>) -> Result<(), RunError> {
+        match listed {
+            // Other processes must know, even where this one is about to stop.
+            Ok(Listed { range, forgotten: Some(forgotten @ 1..) }) => self.hold(run, range, forgotten).await,
+            _ if run.is_stopping() => Ok(()),
+            Ok(Listed { forgotten, .. }) => {
+                if forgotten.is_some() {
+                    run.report.compared();
+                }
+                Ok(())
+            }
+            Err(why) => Err(why),
         }
-        Ok(())
     }
 
     /// When the latest run ended that compared: what it and all before it did was in the database by then.
@@ -127,13 +148,15 @@ impl Engine {
 
     /// How many payments of the first page that has any were forgotten here; `None` if there are too many to compare.
     async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<usize>, RunError> {
-        for by in [ListedBy::Created, ListedBy::Changed] {
-            match self.forgotten_among(by, (from, until)).await? {
-                Some(0) => {}
-                found => return Ok(found),
+        let among = |by| self.forgotten_among(by, (from, until));
+        let (created, changed) = tokio::join!(among(ListedBy::Created), among(ListedBy::Changed));
+        // What one of them shows is not undone by what became of the other.
+        for listed in [&created, &changed] {
+            if let Ok(Some(forgotten @ 1..)) = listed {
+                return Ok(Some(*forgotten));
             }
         }
-        Ok(Some(0))
+        Ok(created?.and(changed?))
     }
 
     async fn forgotten_among(
@@ -216,7 +239,17 @@ impl Engine {
         let (what, next) = (suspected(forgotten, since), next_steps(since));
         let before = self.hold_told(run, now, &format!("{what} {next}")).await?;
         let mut report = ReconcileReport::new(run, (since - LADDER, now), self.started(run));
-        self.reconcile_range(run, (since - LADDER, now), &mut report).await?;
+        match self.reconcile_range(run, (since - LADDER, now), &mut report).await {
+            // Not "nobody knows whether anything was forgotten": it was, and no person who let the comparison go meant that.
+            Err(RunError::Gateway(why)) => {
+                let reason = format!(
+                    "{what} It is adopted by the next run: the gateway could not list its payments ({why}). {next}"
+                );
+                run.stop_told_by(Some(EventKind::RestoreSuspected), reason);
+                return Ok(());
+            }
+            reconciled => reconciled?,
+        }
         let mut names: Vec<&str> = report.adoptions.iter().map(|one| one.subscription_id.as_str()).collect();
         names.sort_unstable();
         names.dedup();

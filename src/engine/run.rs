@@ -18,7 +18,7 @@ use super::coverage::Book;
 use super::pace::Paces;
 use super::reconcile::report::ReconcileReport;
 use super::report::{Report, RunReport};
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::brakes::{BrakeLimits, Charges, Override};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{RenewalId, RunId, SubscriptionId};
@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, Default)]
@@ -119,14 +120,21 @@ impl Engine {
 
     /// Does what was opened, and closes it.
     pub(super) async fn do_all(&self, mut run: Run) -> Result<RunReport, RunError> {
-        let ended = self.steps(&mut run).await;
-        self.close(&run, ended).await
+        let span = spans::run(run.id);
+        let doing = async {
+            let ended = self.steps(&mut run).await;
+            self.close(&run, ended).await
+        };
+        doing.instrument(span).await
     }
 
     async fn steps(&self, run: &mut Run) -> Result<(), RunError> {
-        self.probe(run).await?;
+        // Three questions to the gateway, and none waits for another's answer: who is charged first need not wait for the
+        // sum of them. Nothing is concluded from the listings while credentials are refused or clocks disagree.
+        let ((), listed) = tokio::join!(self.probe(run), self.list_since_compared(run));
+        self.check_clocks().await?;
         self.tell_override(run).await?;
-        let compared = self.compare_unless_let_go(run).await;
+        let compared = self.compare_unless_let_go(run, listed).await;
         // Not compared: this database may have forgotten who cancelled. Nothing is sent, but what was sent is looked up.
         run.looks_only = compared.is_err();
         self.resolve(run).await?;

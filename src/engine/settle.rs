@@ -7,7 +7,7 @@ use super::charge::Outcome;
 use super::meter::Counted;
 use super::pipeline::Place;
 use super::run::Run;
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
 use crate::domain::renewal::State;
@@ -17,6 +17,7 @@ use crate::store::{Committed, GivenBack, Settled, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// How often a batch is offered to a database that is away; after that the leases expire and the next run looks up.
 const SETTLE_TRIES: u32 = 5;
@@ -118,8 +119,8 @@ impl Engine {
         let mut waits = Intervals::new(Duration::from_secs(1), Duration::from_secs(8));
         let mut tries = 1;
         loop {
-            match self.store.settle(settlements).await {
-                Err(err @ (StoreError::Unreachable(_) | StoreError::Busy(_))) if tries < SETTLE_TRIES => {
+            match self.store.settle(settlements).instrument(spans::settle()).await {
+                Err(err) if err.may_pass() && tries < SETTLE_TRIES => {
                     tracing::warn!(error = %err, "the database is away: {} outcomes wait for it", settlements.len());
                     self.clock.sleep(waits.next(&*self.chance)).await;
                     tries += 1;
@@ -147,13 +148,22 @@ fn report(run: &Run, batch: &[Finished], settlements: &[Settlement], settled: &S
             amount.into_iter().for_each(|amount| run.report.declined(*amount));
         } else {
             tracing::warn!(
+                subscription.id = %settlement.subscription_id,
                 renewal.id = %settlement.renewal_id,
+                payment.id = %settlement.payment_id,
                 "renewal {}: another worker took over before this outcome was recorded; it is looked up again",
                 settlement.renewal_id
             );
         }
     }
-    for renewal in &settled.period_not_moved {
-        tracing::error!(renewal.id = %renewal, "renewal {renewal} is paid, but its subscription was moved by somebody else");
+    let moved = |settlement: &&Settlement| settled.period_not_moved.contains(&settlement.renewal_id);
+    for settlement in settlements.iter().filter(moved) {
+        tracing::error!(
+            subscription.id = %settlement.subscription_id,
+            renewal.id = %settlement.renewal_id,
+            payment.id = %settlement.payment_id,
+            "renewal {} is paid, but its subscription was moved by somebody else",
+            settlement.renewal_id
+        );
     }
 }

@@ -26,18 +26,22 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Puts the limits around all routes. The outermost comes last.
-pub(super) fn around(routes: Router, settings: &Server) -> Router {
+/// Puts the limits around all routes. The outermost comes last. Probes take no place among the requests at once.
+pub(super) fn around(routes: Router, probes: Router, settings: &Server) -> Router {
     let requests_max = usize::try_from(settings.requests_max).unwrap_or(usize::MAX);
     let crowd = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(refused))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(requests_max));
-    let routes = routes
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, settings.request_timeout))
-        .layer(CatchPanicLayer::custom(panicked))
+    let bounded = |routes: Router| {
+        routes
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, settings.request_timeout))
+            .layer(CatchPanicLayer::custom(panicked))
+    };
+    let routes = bounded(routes)
         .layer(crowd)
+        .merge(bounded(probes))
         .layer(middleware::map_response(|response: Response| async { problem::of_refusal(response) }));
     HEADERS.into_iter().fold(routes, |routes, (name, value)| {
         // A page that may be kept, or framed, says so itself.
@@ -96,7 +100,8 @@ mod tests {
             .route("/slow", get(|| async { std::future::pending::<&str>().await }))
             .route("/held", get(held))
             .route("/broken", get(|| async { panic!("broken") as &str }));
-        let routes = around(routes, &settings());
+        let probes = Router::new().route("/alive", get(|| async { "alive" }));
+        let routes = around(routes, probes, &settings());
         let longest = vec![b'x'; BODY_BYTES_MAX];
         assert_eq!(asked(&routes, "POST", "/read", longest.clone()).await.0, 200);
         assert_eq!(asked(&routes, "POST", "/read", [longest, vec![b'x']].concat()).await, problem(413));
@@ -109,6 +114,7 @@ mod tests {
         });
         entered.notified().await;
         assert_eq!(asked(&routes, "POST", "/read", vec![]).await, problem(503));
+        assert_eq!(asked(&routes, "GET", "/alive", vec![]).await.0, 200, "a crowd is no reason to be restarted");
         leave.notify_one();
         assert_eq!(first.await.unwrap(), 200);
         assert_eq!(asked(&routes, "POST", "/read", vec![]).await.0, 200);

@@ -14,6 +14,7 @@
 //! or the store once, and tells the answer. Whatever goes wrong is told as [`problem`] has it.
 
 pub mod api;
+pub mod ask;
 pub mod auth;
 mod health;
 mod limits;
@@ -22,6 +23,7 @@ pub mod metrics;
 mod pages;
 pub mod pay;
 mod problem;
+mod trace;
 pub mod webhooks;
 mod work;
 
@@ -107,8 +109,13 @@ impl FromRequestParts<Arc<Door>> for Ready {
 
 /// Every route, with every limit around it.
 pub fn router(door: &Arc<Door>) -> Router {
-    let routes = Router::new()
+    // A crowd that is turned away does not make the daemon look dead: whoever restarts it would do so in the middle of a run.
+    // It asks nothing of the database, so it needs no place among those who do.
+    let probes = Router::new()
         .route("/healthz", get(health::alive))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Arc::clone(door));
+    let routes = Router::new()
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::tell))
         .merge(api::routes())
@@ -119,5 +126,7 @@ pub fn router(door: &Arc<Door>) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Arc::clone(door));
     // Outside of the limits: what they refuse is told to people, too.
-    limits::around(routes, &door.settings).layer(middleware::from_fn(pages::as_pages))
+    limits::around(routes, probes, &door.settings)
+        .layer(middleware::from_fn(pages::as_pages))
+        .layer(middleware::from_fn(trace::follow))
 }

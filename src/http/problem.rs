@@ -139,7 +139,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unreachable(_) | StoreError::Busy(_) => {
+            error if error.may_pass() => {
                 tracing::warn!("a request could not be answered: {error}");
                 Self::unavailable("the database cannot be asked now")
             }

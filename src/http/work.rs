@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// The tasks that requests started, owned by the daemon.
 pub struct Work {
@@ -31,7 +32,7 @@ impl Work {
         F: FnOnce(Arc<Shutdown>) -> W,
         W: Future<Output: Send> + Send + 'static,
     {
-        self.tasks.spawn(work(Arc::new(self.shutdown.clone())))
+        self.tasks.spawn(work(Arc::new(self.shutdown.clone())).in_current_span())
     }
 
     /// Waits for what is under way, for a bounded time. A claim that is left keeps its lease, and the next run looks up what
@@ -63,7 +64,7 @@ impl Work {
         }
         tracing::info!("asked over HTTP: {what}");
         let (tell, told) = oneshot::channel();
-        let task = self.tasks.spawn(work(tell));
+        let task = self.tasks.spawn(work(tell).in_current_span());
         match tokio::time::timeout(self.answer_within, told).await {
             Ok(Ok(told)) => told.map(Some),
             Ok(Err(_)) => Err(match task.await {

@@ -19,6 +19,8 @@ macro_rules! line {
             event.created_at = %event.created_at.to_rfc3339(),
             subscription.id = event.subscription_id.as_ref().map(|id| id.as_str()),
             renewal.id = event.renewal_id.map(|id| id.to_string()),
+            payment.id = event.payment_id(),
+            run.id = event.run_id(),
             payload = %event.payload,
             "{}{}", event.kind, about(event.subscription_id.as_ref().map(|id| id.as_str())),
         );

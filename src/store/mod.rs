@@ -16,7 +16,7 @@ pub mod search;
 pub mod sql;
 pub mod sqlite;
 
-pub use error::{SchemaProblem, StoreError};
+pub use error::{SchemaProblem, StoreError, TlsProblem};
 pub use import::{BillingKeyRow, CustomerRow, ImportBatch, ImportRefs, PlanRow, SubscriptionRow};
 
 use crate::domain::access::{AccessChange, AccessFacts};
@@ -123,8 +123,8 @@ pub struct DuePage {
     pub rows_max: u32,
     /// Only these subscriptions, where given.
     pub only: Option<Vec<SubscriptionId>>,
-    /// Without those whose period a payment moved since then: one run renews nobody twice.
-    pub moved_since: Option<DateTime<Utc>>,
+    /// Without those whose last period this run planned or charged: one run renews nobody twice.
+    pub not_again_in: Option<RunId>,
 }
 
 /// Which renewals to claim.
@@ -382,11 +382,12 @@ pub trait Store: inbox::Inbox + Send + Sync {
     /// What is not delivered, by sink and state.
     async fn deliveries_left(&self) -> Result<Vec<outbox::DeliveriesLeft>, StoreError>;
 
-    /// Subscriptions whose period ended (or that are cancelled) without the next one being paid, in order of id.
+    /// Subscriptions whose period ended (or that are cancelled) without the next one being paid, in the order of their ends;
+    /// those with `(current_period_end, id)` greater than `after`.
     async fn access_facts(
         &self,
         ended_before: DateTime<Utc>,
-        after: Option<SubscriptionId>,
+        after: Option<(DateTime<Utc>, SubscriptionId)>,
         rows_max: u32,
     ) -> Result<Vec<AccessFacts>, StoreError>;
 

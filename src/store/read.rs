@@ -61,6 +61,8 @@ pub struct Health {
     pub weaknesses: String,
     /// Tables that this role may not read and write; empty where there are none.
     pub closed_tables: String,
+    /// What a connection is set to is gone in its next transaction: a pooler hands servers around.
+    pub forgets_settings: bool,
 }
 
 /// A renewal that is not over, or that its customer's change of mind may open again.

@@ -5,7 +5,7 @@ use crate::domain::charge::BillingKey;
 use crate::domain::ids::PaymentId;
 use crate::domain::notice::{Notice, NoticeKind, Subject};
 use crate::domain::payment_id;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
 
 /// Longest name that is taken, in bytes; PortOne's and ours have less than 100.
@@ -120,7 +120,9 @@ fn key(key: String) -> Option<Subject> {
 }
 
 fn time(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
+    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    // A year of five digits is no time that a table takes.
+    (0..10_000).contains(&at.year()).then_some(at)
 }
 
 #[cfg(test)]
@@ -201,6 +203,7 @@ mod tests {
         };
         assert_eq!(at("2024-04-25T19:00:00.000+09:00"), "2024-04-25T10:00:00Z".parse().ok());
         assert_eq!(at("yesterday"), None);
+        assert_eq!(at("9999-12-31T23:00:00-09:00"), None, "the year 10000");
     }
 
     proptest! {

@@ -7,6 +7,9 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
 
+/// What is kept under a longer id than the table takes would refuse all that is kept with it.
+const ID_BYTES_MAX: usize = 300;
+
 /// How far a message's time may be from ours, in seconds, either way; PortOne's own libraries allow as much.
 pub const TOLERANCE_SECONDS: u64 = 300;
 
@@ -76,7 +79,7 @@ pub enum Refusal {
     MissingHeader,
     #[error("a signature header came twice")]
     RepeatedHeader,
-    #[error("the message's id is empty or not printable ASCII")]
+    #[error("the message's id is empty, too long or not printable ASCII")]
     BadId,
     #[error("the message's time is not a number of seconds")]
     BadTimestamp,
@@ -160,7 +163,7 @@ fn the_three<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Resu
 }
 
 fn printable(bytes: &[u8]) -> Option<&str> {
-    let is_printable = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
+    let is_printable = (1..=ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(bytes).ok().filter(|_| is_printable)
 }
 
@@ -298,7 +301,7 @@ mod tests {
         {
             assert_eq!(seen(&[all[0], (TIMESTAMP, wrong.as_bytes()), all[2]]), Err(Refusal::BadTimestamp), "{wrong:?}");
         }
-        for wrong in [&b""[..], b"a b", b"\xff", b"a\nb"] {
+        for wrong in [&b""[..], b"a b", b"\xff", b"a\nb", &[b'x'; ID_BYTES_MAX + 1]] {
             assert_eq!(seen(&[(ID, wrong), all[1], all[2]]), Err(Refusal::BadId));
         }
     }

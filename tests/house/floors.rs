@@ -10,6 +10,8 @@ const RANKS: &[(&str, u8)] = &[
     // Reads messages into the domain's words.
     ("webhook", 15),
     ("config", 20),
+    // Names nobody, and everybody may say it.
+    ("version", 5),
     ("telemetry", 25),
     ("shutdown", 25),
     ("systemd", 25),
@@ -62,7 +64,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["schedule"]),
     ("croner", &["schedule"]),
     ("backoff", &["engine/backoff"]),
-    ("reqwest", &["gateway/portone", "notify", "config/url"]), // the settings know its Url, nothing of HTTP
+    // The settings know its Url, nothing of HTTP.
+    ("reqwest", &["gateway/portone", "notify", "http/ask", "telemetry/otlp", "config/url"]),
     ("sqlx", &["store"]),
     ("axum", &["gateway/simulator", "http"]),
     ("form_urlencoded", &["webhook"]),
@@ -73,6 +76,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tower_http", &["http"]),
     ("utoipa", &["http"]),
     ("maud", &["http"]),
+    ("opentelemetry", &["telemetry/otlp"]),
+    ("opentelemetry_sdk", &["telemetry/otlp"]),
+    ("opentelemetry_otlp", &["telemetry/otlp"]),
+    ("tracing_opentelemetry", &["telemetry/otlp"]),
     ("anyhow", &["cli", "app", "main"]),
 ];
 

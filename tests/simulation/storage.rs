@@ -336,7 +336,7 @@ impl Store for Storage {
     async fn access_facts(
         &self,
         ended_before: DateTime<Utc>,
-        after: Option<SubscriptionId>,
+        after: Option<(DateTime<Utc>, SubscriptionId)>,
         rows_max: u32,
     ) -> Stored<Vec<AccessFacts>> {
         self.at("access facts", self.inner.access_facts(ended_before, after, rows_max)).await
@@ -403,7 +403,7 @@ impl Store for Storage {
     }
 
     async fn runs_page(&self, page: &RunPage) -> Stored<Vec<RunRow>> {
-        self.inner.runs_page(page).await
+        self.at("runs", self.inner.runs_page(page)).await
     }
 
     async fn run(&self, id: RunId) -> Stored<Option<RunRow>> {

@@ -7,8 +7,8 @@ use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::{LookUp, Payment};
 use renewd::gateway::{
-    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, PaymentPage, PaymentRange,
-    Schedule, ScheduleRange,
+    BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, IssuedKey, ListedBy, PaymentPage,
+    PaymentRange, Schedule, ScheduleRange,
 };
 use renewd::store::Committed;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Told {
     pub page: fn(&mut PaymentPage),
     /// What is said of every billing key, in place of how it is.
     pub key: Option<BillingKeyStatus>,
+    /// Listings by this time that are refused.
+    pub refused: Option<ListedBy>,
     /// Listings that are answered before none is any more.
     pub listings: AtomicU32,
     /// A listing of a longer time than this is said to hold more than can be listed.
@@ -39,6 +41,7 @@ impl Told {
             payment: Box::new(|_| {}),
             page: |_| {},
             key: None,
+            refused: None,
             listings: AtomicU32::new(u32::MAX),
             lists_at_most: TimeDelta::MAX,
         }
@@ -64,6 +67,12 @@ impl Gateway for Told {
     }
 
     async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError> {
+        if self.refused == Some(range.by) {
+            return Err(GatewayError::Refused {
+                kind: "INVALID_REQUEST".to_owned(),
+                message: "not by this".to_owned(),
+            });
+        }
         if self.listings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() {
             return Err(GatewayError::Unauthorized("no more".to_owned()));
         }

@@ -198,7 +198,7 @@ impl Work {
 
 /// Whether it is likely to be gone in a minute: the work is then tried again before its next tick.
 pub(super) fn passes(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unreachable(_) | StoreError::Busy(_))
+    error.may_pass()
 }
 
 fn of_store(error: StoreError) -> Failure {

@@ -18,6 +18,7 @@ use crate::schedule::{Line, Ticks, Wakes};
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
 use crate::systemd::Systemd;
+use crate::version;
 use jobs::{Job, Work};
 use keeper::{Bell, Keeper, Waits};
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub async fn run(_: &Args, app: &Arc<App>, systemd: Systemd, shutdown: &Shutdown
     app.config.gateway.require()?;
     let door = Door::new(app.config.server.clone(), Arc::clone(&app.clock));
     // Before there is a database: whoever probes learns what is missing.
+    tracing::info!(version = version::NUMBER, commit = version::COMMIT, "renewd {}", version::WHOLE);
     let listening = listen(&door).await?;
     let kept = keep(app, &door, systemd, shutdown).await;
     if let Some(listening) = listening {
@@ -171,14 +173,11 @@ async fn connected(
             Ok(connected) => return Ok(Some(connected)),
             Err(error) => error,
         };
-        if !error.downcast_ref::<StoreError>().is_some_and(jobs::passes) {
+        let Some(away) = error.downcast_ref::<StoreError>().filter(|error| jobs::passes(error)) else {
             return Err(error.into());
-        }
+        };
         let wait = waits.next();
-        tracing::warn!(
-            "{error}; nothing is charged meanwhile: see that the server is up and DATABASE_URL is right; trying again in {} s",
-            wait.as_secs()
-        );
+        tracing::warn!("{away}; nothing is charged meanwhile: {}; trying again in {} s", away.todo(), wait.as_secs());
         systemd.still_starting(wait + LOOK_EVERY, "waiting for the database");
         tokio::select! {
             biased;

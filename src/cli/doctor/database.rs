@@ -13,6 +13,8 @@ const DATABASE: &str = "database";
 const SCHEMA: &str = "schema";
 const INSTALLATION: &str = "installation";
 
+const FORGETS: &str =
+    "nobody is charged twice; but locks are waited for without a bound, and runs get slow with all that is due";
 const COMMITS: &str = "what is committed may be lost with the power; nothing is charged twice, and recording it is held up until a person looks";
 
 /// The store, where it can be asked more.
@@ -50,17 +52,20 @@ pub(super) fn of_error(check: &'static str, error: &StoreError) -> Check {
     match error {
         StoreError::Schema(problem) => {
             let todo = match problem {
-                SchemaProblem::Missing | SchemaProblem::NoFile { .. } | SchemaProblem::TooOld { .. } => {
-                    "renewd migrate"
+                SchemaProblem::Missing | SchemaProblem::TooOld { .. } => "renewd migrate",
+                SchemaProblem::NoFile { .. } => {
+                    "set DATABASE_URL to where your tables are; for a first database here: renewd migrate"
                 }
                 SchemaProblem::TooNew { .. } => "deploy the newer renewd; nothing in the database needs changing",
                 SchemaProblem::Changed { .. } => "restore the released migration files",
             };
             Check::wrong(SCHEMA, problem.to_string(), advice(NOTHING_CHARGED, todo))
         }
+        StoreError::Insecure { problem, .. } => {
+            Check::wrong(check, problem.to_string(), advice(NOTHING_CHARGED, problem.todo()))
+        }
         StoreError::Unreachable(_) | StoreError::Busy(_) | StoreError::Lost(_) => {
-            let todo = "see that the server is up, that DATABASE_URL is right, and that its user may connect and write";
-            Check::unreachable(check, error.to_string(), advice(NOTHING_CHARGED, todo))
+            Check::unreachable(check, error.to_string(), advice(NOTHING_CHARGED, error.todo()))
         }
         StoreError::Row { .. } => Check::wrong(check, error.to_string(), advice(NOTHING_CHARGED, "mend what it names")),
         StoreError::Refused { .. } => {
@@ -72,7 +77,7 @@ pub(super) fn of_error(check: &'static str, error: &StoreError) -> Check {
 }
 
 fn of_health(health: &Health) -> Check {
-    let Health { server, is_read_only, weaknesses, closed_tables } = health;
+    let Health { server, is_read_only, weaknesses, closed_tables, forgets_settings } = health;
     if *is_read_only {
         let todo = "point DATABASE_URL at the primary server, or turn default_transaction_read_only off";
         return Check::wrong(DATABASE, format!("{server} is read-only"), advice(NOTHING_CHARGED, todo));
@@ -82,9 +87,18 @@ fn of_health(health: &Health) -> Check {
         let todo = "give DATABASE_URL the user that ran `renewd migrate`, or grant it these tables";
         return Check::wrong(DATABASE, found, advice(NOTHING_CHARGED, todo));
     }
+    let pooled = if *forgets_settings {
+        "; what a connection is set to does not last: a pooler in transaction mode?"
+    } else {
+        ""
+    };
     if !weaknesses.is_empty() {
         let todo = "turn it on in the server's settings";
-        return Check::warning(DATABASE, format!("{server}; {weaknesses}"), advice(COMMITS, todo));
+        return Check::warning(DATABASE, format!("{server}; {weaknesses}{pooled}"), advice(COMMITS, todo));
+    }
+    if *forgets_settings {
+        let todo = "use the pooler's session mode, or connect to the server itself";
+        return Check::warning(DATABASE, format!("{server}{pooled}"), advice(FORGETS, todo));
     }
     Check::ok(DATABASE, format!("{server}, writable, keeps what is committed"))
 }
@@ -152,6 +166,8 @@ mod tests {
         assert!(closed.result == Verdict::Wrong && closed.found.contains("payments"));
         let weak = of_health(&Health { weaknesses: "fsync is off".to_owned(), ..health() });
         assert!(weak.result == Verdict::Warning && weak.found.contains("fsync is off"));
+        let pooled = of_health(&Health { forgets_settings: true, ..health() });
+        assert!(pooled.result == Verdict::Warning && pooled.found.contains("pooler"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub async fn run(_: &Args, global: &Global, environment: Environment, output: &O
 }
 
 async fn checks(global: &Global, environment: Environment) -> Vec<Check> {
-    let mut checks = Vec::new();
+    let mut checks = vec![Check::ok("version", crate::version::WHOLE)];
     let Some(app) = settings::look(global, environment, &mut checks) else { return checks };
     let store = database::look(&app, &mut checks).await;
     let gateway = gateway::look(&app, &mut checks).await;

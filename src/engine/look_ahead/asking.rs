@@ -10,6 +10,7 @@ use crate::domain::look_ahead::{Found, KeyFound, LookAheadFacts, schedules_until
 use crate::gateway::{BillingKeyStatus, GatewayError, ScheduleRange};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Subscriptions whose answers are recorded together.
 const ASK_ROWS: usize = 200;
@@ -127,7 +128,7 @@ impl Engine {
         let mut gone = Vec::new();
         for stored in &facts.keys {
             let channel = stored.channel_key.as_deref().or(self.policy.channel_key.as_deref());
-            let _turn = run.paces.turn(channel_name(channel), &*self.clock).await;
+            let _turn = run.paces.turn(channel_name(channel), Duration::MAX, &*self.clock).await;
             if self.gateway.billing_key(&stored.key).await? != BillingKeyStatus::Issued {
                 gone.push(stored.id.clone());
                 continue;

@@ -7,7 +7,7 @@ mod asking;
 pub mod report;
 
 use super::run::{Run, RunRequest};
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::claim::RenewalChange;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::look_ahead::{self, Found, LookAheadFacts, LookedAhead, Looking};
@@ -16,6 +16,7 @@ use crate::store::LookAheadPage;
 use asking::Asking;
 use report::LookAheadReport;
 use std::collections::HashSet;
+use tracing::Instrument;
 
 /// How far to look. Days are business days.
 #[derive(Clone, Debug)]
@@ -48,9 +49,12 @@ impl Engine {
         };
         let run = self.open(&asked, shutdown).await?;
         let mut report = LookAheadReport::new(&run, self.started(&run));
-        let ended = self.look_at_pages(&run, request, &mut report).await;
-        report.close(&run, ended.as_ref().err(), self.now(&run));
-        self.close_looked(&run, report.looked(), ended).await?;
+        let looking = async {
+            let ended = self.look_at_pages(&run, request, &mut report).await;
+            report.close(&run, ended.as_ref().err(), self.now(&run));
+            self.close_looked(&run, report.looked(), ended).await
+        };
+        looking.instrument(spans::run(run.id)).await?;
         Ok(report)
     }
 

@@ -31,10 +31,12 @@ impl Sums {
     pub fn add(&mut self, line: &PlanLine, is_first: bool) {
         let (minor, currency) = (line.amount.unwrap_or(0), line.currency.clone().unwrap_or_default());
         if line.action == Action::Charge {
-            self.ahead.first += u64::from(is_first);
             match Currency::parse(&currency) {
-                Ok(currency) => self.ahead.add(currency, minor),
-                Err(_) => self.ahead.count += 1,
+                Ok(currency) => self.ahead.add(currency, minor, is_first),
+                Err(_) => {
+                    self.ahead.count += 1;
+                    self.ahead.first += u64::from(is_first);
+                }
             }
         }
         let key = (line.action, line.reason, line.plan_id.clone(), line.channel.clone(), currency);

@@ -126,7 +126,7 @@ impl Engine {
         let rows_max = u32::try_from(subscriptions.len()).unwrap_or(u32::MAX);
         // Paid for already, so due, whatever the date.
         let ends_before = self.started(run) + TimeDelta::days(36_500);
-        let page = DuePage { ends_before, after: None, rows_max, only: Some(subscriptions), moved_since: None };
+        let page = DuePage { ends_before, after: None, rows_max, only: Some(subscriptions), not_again_in: None };
         let facts = self.store.due_facts(&page).await?;
         let planned: Vec<_> = self.decide_page(run, &facts).into_iter().map(|(_, planned)| planned).collect();
         // Counted as recorded: what cannot be must not be tried for ever.

@@ -10,12 +10,13 @@ use crate::domain::reconcile::{KnownPayment, Standing, compare};
 use crate::domain::settlement::PaymentRecord;
 use crate::domain::verdict::as_seen;
 use crate::engine::run::Run;
-use crate::engine::{Engine, RunError};
+use crate::engine::{Engine, RunError, spans};
 use crate::store::RecordedPage;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use std::collections::HashSet;
+use tracing::Instrument;
 
 impl Engine {
     /// Pages through what is recorded of a span of time, and looks up what the gateway's listing did not show.
@@ -48,7 +49,8 @@ impl Engine {
         report: &mut ReconcileReport,
     ) -> Result<(), RunError> {
         let looking = known.into_iter().map(|known| async {
-            let found = self.gateway.payment(&known.payment_id).await;
+            let asking = self.gateway.payment(&known.payment_id);
+            let found = asking.instrument(spans::payment(&known.payment_id)).await;
             (known, found)
         });
         let mut looked = stream::iter(looking).buffer_unordered(self.limits.concurrency);
@@ -90,7 +92,14 @@ impl Engine {
         self.store.tell(&events).await?;
         for (finding, _) in differ {
             let (payment, kind) = (&finding.payment_id, finding.kind.as_str());
-            tracing::error!(payment.id = %payment, kind, "payment {payment}: {}", finding.advice);
+            tracing::error!(
+                payment.id = %payment,
+                renewal.id = finding.renewal_id.map(|id| id.to_string()),
+                subscription.id = finding.subscription_id.as_ref().map(|id| id.as_str()),
+                kind,
+                "payment {payment}: {}",
+                finding.advice
+            );
             report.differs(finding);
         }
         Ok(())

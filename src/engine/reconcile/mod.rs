@@ -11,7 +11,7 @@ pub(super) mod listing;
 pub mod report;
 
 use super::run::{Run, RunRequest};
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::ids::PaymentId;
 use crate::gateway::{ListedBy, PaymentPage};
 use crate::shutdown::Shutdown;
@@ -19,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use listing::{LISTED_MAX, PAGE_SIZE};
 use report::ReconcileReport;
 use std::collections::HashSet;
+use tracing::Instrument;
 
 /// What to reconcile.
 #[derive(Clone, Debug)]
@@ -49,16 +50,21 @@ impl Engine {
         };
         let mut run = self.open(&asked, shutdown).await?;
         run.looks_only = true;
-        let mut report = ReconcileReport::new(&run, (request.from, request.until), self.started(&run));
-        let ended = match self.reconcile_range(&run, (request.from, request.until), &mut report).await {
-            Ok(()) => self.place_seen(&run, &mut report).await,
+        let span = spans::run(run.id);
+        self.reconcile_opened(request, &run).instrument(span).await
+    }
+
+    async fn reconcile_opened(&self, request: &ReconcileRequest, run: &Run) -> Result<ReconcileReport, RunError> {
+        let mut report = ReconcileReport::new(run, (request.from, request.until), self.started(run));
+        let ended = match self.reconcile_range(run, (request.from, request.until), &mut report).await {
+            Ok(()) => self.place_seen(run, &mut report).await,
             failed => failed,
         };
         if ended.is_ok() && !run.is_stopping() {
-            report.compared = self.was_compared(&run, request.from, &report).await?;
+            report.compared = self.was_compared(run, request.from, &report).await?;
         }
-        report.close(&run, ended.as_ref().err(), self.now(&run));
-        self.close_looked(&run, report.looked(), ended).await?;
+        report.close(run, ended.as_ref().err(), self.now(run));
+        self.close_looked(run, report.looked(), ended).await?;
         Ok(report)
     }
 

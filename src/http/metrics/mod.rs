@@ -6,6 +6,7 @@ mod standing;
 
 use super::auth::Caller;
 use super::{Door, Problem};
+use crate::version;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -43,7 +44,7 @@ impl FromRequestParts<Arc<Door>> for Scraper {
 
 pub(super) async fn tell(State(door): State<Arc<Door>>, _: Scraper) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("renewd");
-    let built = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    let built = Info::new([("version", version::NUMBER), ("commit", version::COMMIT), ("built", version::BUILT)]);
     registry.register("build", "Which renewd this is", built);
     door.metrics.counters.register(&mut registry);
     door.metrics.standing.register(&mut registry, door.site(), &*door.clock).await;

@@ -50,7 +50,7 @@ async fn begin(sent: &Sent) -> Result<Response, Problem> {
         return Err(problem);
     };
     let (site, actor) = (Arc::clone(&visitor.site), visitor.session.caller.name.clone());
-    // What comes due between the look and the run is left to the next one: nobody is charged who was not in the sum.
+    // No more than were in the sum. Who cancels between the look and the run may leave a place to somebody who became due.
     let charges_max = Some(now.charges.iter().map(|group| group.renewals).sum());
     let begun = visitor.site.work.start(move |shutdown| async move {
         let request = RunRequest { trigger: TRIGGER.to_owned(), actor, charges_max, ..RunRequest::default() };
@@ -73,7 +73,7 @@ fn log(zone: &crate::domain::date::Zone, report: &Result<RunReport, crate::engin
         Ok(report) => {
             report.log_what_is_open(*zone);
             if let Some(problem) = &report.problem {
-                tracing::error!(run = report.run_id, by = report.trigger, "a run could not do all its work: {problem}");
+                tracing::error!(run.id = %report.run_id, by = report.trigger, "a run could not do all its work: {problem}");
             }
         }
         Err(error) => tracing::error!("a run of the page could not be done: {error}"),

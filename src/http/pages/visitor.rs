@@ -57,7 +57,7 @@ impl FromRequestParts<Arc<Door>> for Look {
     }
 }
 
-/// The part of a request's time in which what it began is waited for; the rest is for the answer.
+/// The part of a request's time, from when its visitor is known, in which what it began is waited for; the rest is for the answer.
 const PATIENCE: f32 = 0.6;
 
 /// What came of waiting.
@@ -70,8 +70,8 @@ pub enum Patience<T> {
 /// Somebody who is signed in.
 pub struct Visitor {
     clock: Arc<dyn Clock>,
-    /// For what this request begins.
-    patience: Duration,
+    /// The uptime until which what this request begins is waited for.
+    patient_until: Duration,
     pub site: Arc<Site>,
     pub session: Session,
     pub look: Look,
@@ -91,7 +91,7 @@ impl FromRequestParts<Arc<Door>> for Visitor {
         match session {
             Some(session) => Ok(Self {
                 clock: Arc::clone(&door.clock),
-                patience: door.settings.request_timeout.mul_f32(PATIENCE),
+                patient_until: door.clock.uptime() + door.settings.request_timeout.mul_f32(PATIENCE),
                 site,
                 session,
                 look,
@@ -152,9 +152,11 @@ impl Visitor {
         self.look.said(sentence)
     }
 
-    /// Waits for work that was begun, and no longer than a request may take.
+    /// Waits for work that was begun, and no longer than a request may take. What it took before the work was begun
+    /// counts: else a slow database would turn the answer into a time-out, and whoever asked would think nothing was done.
     pub async fn wait_for<T>(&self, begun: JoinHandle<T>) -> Patience<T> {
-        self.within(self.patience, begun).await.map_or(Patience::Over, Patience::Ended)
+        let left = self.patient_until.saturating_sub(self.clock.uptime());
+        self.within(left, begun).await.map_or(Patience::Over, Patience::Ended)
     }
 
     /// What comes of something that may take so long; `None` where it takes longer.

@@ -126,17 +126,18 @@ async fn take(
     // A customer who closes the browser has given the card all the same.
     let taking = site.work.start({
         let engine = Arc::clone(&site.engine);
+        let subscription = subscription.clone();
         |_| async move { engine.take_new_card(&subscription, BillingKey::new(given.billing_key)).await }
     });
-    let offer = taking.await.map_err(|err| Problem::internal(&err))?.map_err(refused)?;
+    let offer = taking.await.map_err(|err| Problem::internal(&err))?.map_err(|error| refused(&error, &subscription))?;
     site.charge_soon.notify_one();
     Ok(Json(json!({ "taken": true, "charged_now": offer.due.is_some() })).into_response())
 }
 
-fn refused(error: NewCardError) -> Problem {
-    let problem = match &error {
+fn refused(error: &NewCardError, subscription: &SubscriptionId) -> Problem {
+    let problem = match error {
         NewCardError::Store(_) | NewCardError::Gateway(_) => {
-            tracing::warn!("a new card could not be taken: {error}");
+            tracing::warn!(subscription.id = %subscription, "a new card could not be taken: {error}");
             return Problem::unavailable("the card could not be checked now").hint("give it again in a minute");
         }
         NewCardError::NotNeeded => Problem::conflict(error.to_string()),
@@ -144,6 +145,6 @@ fn refused(error: NewCardError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
         }
     };
-    tracing::warn!("a new card was refused: {error}");
+    tracing::warn!(subscription.id = %subscription, "a new card was refused: {error}");
     problem.money("nothing was charged")
 }

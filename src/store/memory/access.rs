@@ -10,13 +10,15 @@ use chrono::{DateTime, Utc};
 pub(super) fn access_facts(
     store: &MemoryStore,
     ended_before: DateTime<Utc>,
-    after: Option<&SubscriptionId>,
+    after: Option<&(DateTime<Utc>, SubscriptionId)>,
     rows_max: u32,
 ) -> Result<Vec<AccessFacts>, StoreError> {
     store.read(|tables, _| {
-        let has_ended = |sub: &&Subscription| {
-            sub.is_live() && sub.row.current_period_end < ended_before && after.is_none_or(|id| sub.row.id > id.0)
+        let comes_after = |sub: &Subscription| {
+            after.is_none_or(|(end, id)| (sub.row.current_period_end, &sub.row.id) > (*end, &id.0))
         };
+        let has_ended =
+            |sub: &&Subscription| sub.is_live() && sub.row.current_period_end < ended_before && comes_after(sub);
         let facts = |sub: &Subscription| {
             let renewal = tables.renewal_from(&sub.row.id, sub.row.current_period_end);
             Some(AccessFacts {
@@ -30,8 +32,9 @@ pub(super) fn access_facts(
                 waits_for_key: renewal.is_some_and(|renewal| renewal.waits_for_key),
             })
         };
-        let ended = tables.subscriptions().iter().filter(has_ended);
-        Ok(ended.take(rows_max as usize).filter_map(facts).collect())
+        let mut ended: Vec<&Subscription> = tables.subscriptions().iter().filter(has_ended).collect();
+        ended.sort_by_key(|sub| (sub.row.current_period_end, &sub.row.id));
+        Ok(ended.into_iter().take(rows_max as usize).filter_map(facts).collect())
     })
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The version of the schema whose constraints are kept here.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 /// The id key where none is given: fixed, as chance is not this store's, and nothing here outlives the process.
 const PAYMENT_ID_KEY: &str = "6d656d6f72796d656d6f72796d656d6f72796d656d6f72796d656d6f72796d65";

@@ -26,7 +26,7 @@ pub(super) fn due_facts(store: &MemoryStore, page: &DuePage) -> Result<Vec<Subsc
                 && comes_after(sub)
                 && is_asked_for(only, &sub.row.id)
                 && tables.renewal_from(&sub.row.id, sub.row.current_period_end).is_none()
-                && !page.moved_since.is_some_and(|since| moved_since(tables, sub, since))
+                && !page.not_again_in.is_some_and(|run| is_renewed_in(tables, sub, run))
         };
         let mut due: Vec<&Subscription> = tables.subscriptions().iter().filter(is_due).collect();
         due.sort_by_key(|sub| (sub.row.current_period_end, &sub.row.id));
@@ -46,13 +46,14 @@ pub(super) fn due_count(store: &MemoryStore, page: &DuePage) -> Result<u64, Stor
     })
 }
 
-/// A payment moved the subscription to its period, not before `since`.
-fn moved_since(tables: &Tables, sub: &Subscription, since: DateTime<Utc>) -> bool {
+/// The subscription came to its period by a renewal that this run planned or charged.
+fn is_renewed_in(tables: &Tables, sub: &Subscription, run: RunId) -> bool {
+    let has_tried = |renewal| tables.attempts_of(renewal).any(|attempt| attempt.run_id == run);
     tables.renewals().iter().any(|row| {
         row.subscription_id.as_str() == sub.row.id
             && row.period_end == Some(sub.row.current_period_end)
             && row.state == State::Paid
-            && row.ended_at.is_some_and(|ended| ended >= since)
+            && (row.planned_by == run || has_tried(row.id))
     })
 }
 

@@ -198,7 +198,7 @@ impl Store for MemoryStore {
     async fn access_facts(
         &self,
         ended_before: DateTime<Utc>,
-        after: Option<SubscriptionId>,
+        after: Option<(DateTime<Utc>, SubscriptionId)>,
         rows_max: u32,
     ) -> Result<Vec<AccessFacts>, StoreError> {
         access::access_facts(self, ended_before, after.as_ref(), rows_max)

@@ -1,5 +1,6 @@
 -- Ended renewals and given-up payment ids that are due for a late look-up, with the last attempt that was made under
 -- that payment id; under an id without any there is nothing to look up. What is being given back is looked up by its refund.
+-- Rows are found by the time of their look-up: `state || ''` is in no index, and all that is due is not read for it.
 -- $1 now or NULL, $2 at most
 WITH clock AS MATERIALIZED (
     SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
@@ -9,7 +10,7 @@ wanted AS (
         r.next_look_up_at
     FROM renewals r
     WHERE r.next_look_up_at <= (SELECT now FROM clock)
-        AND r.state IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
+        AND r.state || '' IN ('due', 'failed', 'canceled', 'lapsed', 'review') AND r.attempt_count > 0
         AND EXISTS (SELECT FROM attempts t WHERE t.renewal_id = r.id AND t.payment_id = r.payment_id)
         AND NOT EXISTS (SELECT FROM refunds f WHERE f.payment_id = r.payment_id)
     ORDER BY r.next_look_up_at, r.id

@@ -7,7 +7,7 @@ WITH looked AS (
         noticed_at timestamptz, noticed_amount bigint, noticed_currency text)
 ),
 wanted AS MATERIALIZED (
-    SELECT s.id FROM subscriptions s
+    SELECT a.* FROM subscriptions s
     JOIN looked a ON a.subscription_id = s.id AND a.period_start = s.current_period_end
     WHERE s.status IN ('active', 'past_due') AND NOT s.cancel_at_period_end
     ORDER BY s.id
@@ -15,10 +15,9 @@ wanted AS MATERIALIZED (
 )
 INSERT INTO look_aheads (subscription_id, period_start, looked_at, key_state, schedule_id,
     noticed_at, noticed_amount, noticed_currency)
-SELECT a.subscription_id, a.period_start, a.looked_at, a.key_state, a.schedule_id, a.noticed_at, a.noticed_amount,
-    a.noticed_currency
-FROM looked a
-JOIN wanted w ON w.id = a.subscription_id
+SELECT w.subscription_id, w.period_start, w.looked_at, w.key_state, w.schedule_id, w.noticed_at, w.noticed_amount,
+    w.noticed_currency
+FROM wanted w
 ON CONFLICT (subscription_id, period_start) DO UPDATE
 SET looked_at = coalesce(excluded.looked_at, look_aheads.looked_at),
     key_state = coalesce(excluded.key_state, look_aheads.key_state),

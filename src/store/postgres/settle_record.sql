@@ -12,7 +12,8 @@ WITH settled AS (
         canceled_during_charge boolean, period_not_moved boolean, period_from timestamptz, period_to timestamptz,
         period_plan_id text, key_unusable text, key_unusable_reason text)
 ),
--- An attempt that is closed stays as it is.
+-- An attempt that is closed stays as it is. `state || ''` is in no index: attempts are found by their keys, and not by
+-- holding all that are open against each of the batch.
 attempted AS (
     UPDATE attempts a
     SET state = b.attempt_state, settled_at = b.attempt_settled_at,
@@ -22,7 +23,7 @@ attempted AS (
         decline_class = b.decline_class, decline_reason = b.decline_reason,
         decline_matched_by = b.decline_matched_by, note = coalesce(b.note, a.note)
     FROM settled b
-    WHERE a.id = b.attempt_id AND a.state = 'open'
+    WHERE a.id = b.attempt_id AND a.state || '' = 'open'
 ),
 -- Access follows money, and only from the period that was paid for. A plan that was deleted meanwhile takes nothing away.
 moved AS (

@@ -1,5 +1,5 @@
 -- Payments that came too late for their lease: kept as observations, and their payment ids are looked up again, given up
--- or not.
+-- or not. Rows are found by their keys: `state || ''` is in no index.
 -- $1 payments, $2 now
 WITH seen AS (
     SELECT * FROM json_to_recordset($1::json) AS p (
@@ -24,4 +24,4 @@ given_up AS (
 UPDATE renewals r
 SET next_look_up_at = $2::timestamptz, updated_at = $2::timestamptz
 FROM seen p
-WHERE r.id = p.renewal_id AND r.state IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review')
+WHERE r.id = p.renewal_id AND r.state || '' IN ('due', 'unknown', 'failed', 'canceled', 'lapsed', 'review')

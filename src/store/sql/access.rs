@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 struct ReadAccess {
     ended_before: DateTime<Utc>,
-    after: Option<SubscriptionId>,
+    after: Option<(DateTime<Utc>, SubscriptionId)>,
     rows_max: u32,
 }
 
@@ -39,9 +39,11 @@ impl Step for ReadAccess {
     type Output = Vec<AccessFactsRow>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<AccessFactsRow>, StoreError> {
+        let (after_end, after_id) = self.after.clone().unzip();
         let params = [
             Param::time(self.ended_before),
-            Param::maybe_text(self.after.as_ref().map(SubscriptionId::as_str)),
+            Param::Time(after_end),
+            Param::maybe_text(after_id.map(|id| id.0)),
             Param::Int(i64::from(self.rows_max)),
         ];
         tx.rows(&statement::ACCESS_FACTS, &params).await
@@ -51,7 +53,7 @@ impl Step for ReadAccess {
 pub(super) async fn access_facts(
     store: &SqlStore,
     ended_before: DateTime<Utc>,
-    after: Option<SubscriptionId>,
+    after: Option<(DateTime<Utc>, SubscriptionId)>,
     rows_max: u32,
 ) -> Result<Vec<AccessFacts>, StoreError> {
     let rows = store.perform(ReadAccess { ended_before, after, rows_max }).await?;

@@ -1,6 +1,7 @@
 //! What a database's error means for the next step.
 
-use crate::store::{SchemaProblem, StoreError};
+use crate::store::{SchemaProblem, StoreError, TlsProblem};
+use rustls::CertificateError as Bad;
 use sqlx::Error;
 
 /// SQLSTATEs after which the whole step is simply done again: serialization failure, deadlock, lock time-out.
@@ -16,6 +17,9 @@ const MET: &[&str] = &["attempts_one_number", "attempts_one_open", "attempts_one
 
 /// The meaning of an error in `step`.
 pub(crate) fn classify(step: &'static str, error: Error) -> StoreError {
+    if let Some(problem) = tls_problem(&error) {
+        return StoreError::Insecure { problem, source: error };
+    }
     match &error {
         Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
             StoreError::Unreachable(error)
@@ -35,6 +39,27 @@ pub(crate) fn classify(step: &'static str, error: Error) -> StoreError {
         }
         _ => StoreError::Refused { step, source: error },
     }
+}
+
+/// What is wrong with the server's certificate, or its lack of one.
+fn tls_problem(error: &Error) -> Option<TlsProblem> {
+    let refused = match error {
+        // The driver's own words for a server that answers "no" to the question for TLS.
+        Error::Tls(said) if said.to_string().contains("does not support TLS") => return Some(TlsProblem::NoTls),
+        Error::Tls(said) => return Some(TlsProblem::Other(said.to_string())),
+        Error::Io(io) => io.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    Some(match refused {
+        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            TlsProblem::OtherHost
+        }
+        rustls::Error::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => TlsProblem::UnknownAuthority,
+        rustls::Error::InvalidCertificate(
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. },
+        ) => TlsProblem::NotNow,
+        other => TlsProblem::Other(other.to_string()),
+    })
 }
 
 fn sqlite_primary_code(error: &Error) -> Option<i64> {

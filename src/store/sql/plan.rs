@@ -54,7 +54,7 @@ impl Step for DueFacts {
             Param::maybe_text(after_id.map(|id| id.0)),
             Param::Int(i64::from(self.page.rows_max)),
             self.only.clone(),
-            Param::Time(self.page.moved_since),
+            Param::maybe_text(self.page.not_again_in.map(|run| run.to_string())),
         ];
         tx.rows(&statement::DUE_FACTS, &params).await
     }

@@ -3,4 +3,5 @@
 SELECT 'SQLite ' || sqlite_version() AS server,
     (SELECT query_only FROM pragma_query_only) = 1 AS is_read_only,
     '' AS weaknesses,
-    '' AS closed_tables
+    '' AS closed_tables,
+    false AS forgets_settings

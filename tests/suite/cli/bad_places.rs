@@ -1,8 +1,9 @@
 //! Databases that cannot be worked with: told apart, and left as they are.
 
-use super::database::{change_postgres, on_postgres};
+use super::database::{block_on, change_postgres, on_postgres};
 use super::place::Place;
 use super::{NOW, Stage};
+use crate::support::postgres;
 
 /// What looks at the tables, each in its own way.
 const COMMANDS: [&[&str]; 5] = [&["run"], &["run", "--dry-run"], &["status"], &["show", "x"], &["import", "empty"]];
@@ -23,6 +24,29 @@ fn a_postgres_that_is_not_there() {
         said.refused(1, &["database cannot be reached", "Connection refused"]).money("nothing is charged twice");
         assert!(said.err.contains("DATABASE_URL") && !said.err.contains("hunter2"), "{said:#?}");
     }
+}
+
+#[test]
+fn a_postgres_that_lets_nobody_in_says_so() {
+    let url = block_on(postgres::database("bad_places"));
+    let (path, rest) = url.split_once('?').unwrap();
+    let server = path.rsplit_once('/').unwrap().0;
+    let place = ready(Place::empty().with("DATABASE_URL", &format!("{server}/hunter2@nowhere?{rest}")));
+    for arguments in COMMANDS {
+        let said = place.run(arguments);
+        said.refused(1, &["the database server refuses us", "no database of the name"])
+            .money("nothing is charged twice");
+        assert!(said.err.contains("the database's name in DATABASE_URL") && said.err.contains("%40"), "{said:#?}");
+        assert!(!said.err.contains("hunter2"), "a part of a password may be taken for the name: {said:#?}");
+    }
+}
+
+#[test]
+fn a_password_that_is_taken_for_the_host_is_hinted_at() {
+    let place = ready(Place::empty().with("DATABASE_URL", "postgres://renewd:hunter@2.invalid/x@127.0.0.1:9/renewd"));
+    let said = place.run(COMMANDS[0]);
+    said.refused(1, &["database cannot be reached"]);
+    assert!(said.err.contains("%40"), "{said:#?}");
 }
 
 #[test]

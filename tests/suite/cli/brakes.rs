@@ -16,7 +16,7 @@ const THREE: [(&str, &str); 3] = [("a", "billing-key-a"), ("b", "billing-key-b")
 fn a_brake_says_what_holds_what_it_means_for_the_money_and_how_to_go_on() {
     let stage = stage(&[("RENEWD_BRAKES__CHARGES_MAX", "2"), ("RENEWD_BRAKES__SUMS_MAX", "100000 KRW")], &THREE);
     let said = stage.place.at(NOW, &["run"]);
-    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert_eq!(said.code, Some(2), "{said:#?}");
     said.erred(&["brake charges holds charging: 3 charges are due, and one run may make 2", "165,000 KRW is due"])
         .money("still due")
         .line(&["hint: ", "renewd run --dry-run"])
@@ -57,7 +57,7 @@ fn a_channel_that_declines_too_many_is_named() {
     let all: Vec<(&str, &str)> = all.iter().map(|(name, key)| (name.as_str(), key.as_str())).collect();
     let stage = stage(&[("RENEWD_BRAKES__DECLINES_ANSWERS_MIN", "3"), ("RENEWD_CHARGE__CONCURRENCY", "1")], &all);
     let said = stage.place.at(NOW, &["run"]);
-    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert_eq!(said.code, Some(2), "{said:#?}");
     said.erred(&["charging stopped on default"])
         .line(&["brake declines holds default: 3 of its first 3 charges were declined"])
         .line(&["hint: ", "renewd status --run "])

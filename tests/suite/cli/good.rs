@@ -35,6 +35,18 @@ fn import_takes_lines_in_any_order_and_updates_what_exists() {
 }
 
 #[test]
+fn import_reads_what_comes_in() {
+    let place = Place::migrated();
+    place.write("in.jsonl", &lines(&[("a", "billing-key-a")]));
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$0\" import - <in.jsonl", env!("CARGO_BIN_EXE_renewd")]);
+    let said = place.dress(&mut shell).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!(place.count("subscriptions"), 1);
+    place.run(&["import", "-"]).ok();
+}
+
+#[test]
 fn import_takes_the_documents_of_a_user_collection() {
     let mut place = Place::migrated();
     let simulator = Simulator::start(&place, &[]);

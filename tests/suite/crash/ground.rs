@@ -151,9 +151,15 @@ impl Ground {
 
     /// A `renewd run` that goes by the round's clock.
     pub fn run(&self) -> Worker {
+        self.worker(&["run"])
+    }
+
+    /// At this ground's time.
+    pub fn worker(&self, command: &[&str]) -> Worker {
         let number = self.workers.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now().to_rfc3339();
-        Worker::start(&["run", "--clock", &now], &self.settings, &self.folder.path().join(format!("run-{number}")))
+        let command: Vec<&str> = command.iter().copied().chain(["--clock", &*now]).collect();
+        Worker::start(&command, &self.settings, &self.folder.path().join(format!("run-{number}")))
     }
 
     pub async fn connect(&self) -> PgConnection {

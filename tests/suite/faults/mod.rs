@@ -4,6 +4,7 @@
 mod clocks;
 mod database;
 mod database_away;
+mod database_tls;
 mod pooler;
 mod processes;
 mod roles;

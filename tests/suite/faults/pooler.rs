@@ -12,7 +12,7 @@ use std::time::Duration;
 const SUBSCRIPTIONS: usize = 12;
 
 /// A pooler hands out another server for each transaction: what a session was told or has prepared is gone.
-async fn behind_a_pooler(name: &str, options: &str) -> (Ground, PostgresProxy) {
+async fn behind_a_pooler(name: &str) -> (Ground, PostgresProxy) {
     let mut ground = ground(name, Duration::ZERO).await;
     // One run is to do all of it, however busy the machine is.
     for (setting, time) in [
@@ -25,35 +25,21 @@ async fn behind_a_pooler(name: &str, options: &str) -> (Ground, PostgresProxy) {
     }
     ground.subscribe(&[""; SUBSCRIPTIONS]).await;
     let proxy = PostgresProxy::start(&ground.auditor.database_url, Habit::ForgetSessions);
-    ground.set("DATABASE_URL", format!("{}{options}", proxy.url()));
+    ground.set("DATABASE_URL", proxy.url());
     (ground, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_forgets_sessions_is_no_hindrance_without_prepared_statements() {
-    let (ground, proxy) = behind_a_pooler("pooler", "&statement-cache-capacity=0").await;
+async fn a_pooler_that_forgets_sessions_is_no_hindrance_and_doctor_tells_of_it() {
+    let (ground, proxy) = behind_a_pooler("pooler").await;
     let mut run = ground.run();
     assert!(run.wait().await.success(), "{}", run.said());
     assert!(proxy.struck() > 0, "nothing was forgotten");
     assert_eq!(ground.simulator.model().ledger().requests(Route::Charge), SUBSCRIPTIONS as u64);
     ground.audit(Moment::AtTheEnd).await;
-}
-
-/// With them it does not work; but nobody is charged for nothing, and the next run, without a pooler, does the rest.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_forgets_prepared_statements_fails_the_run_and_loses_nothing() {
-    let (mut ground, _proxy) = behind_a_pooler("pooler_cached", "").await;
-    let mut run = ground.run();
-    assert_eq!(run.wait().await.code(), Some(1), "{}", run.said());
-    assert!(run.said().contains("prepared statement"), "{}", run.said());
-    ground.audit(Moment::AnyTime).await;
-    ground.set("DATABASE_URL", ground.auditor.database_url.clone());
-    for _ in 0..2 {
-        ground.clock.pass(chrono::TimeDelta::minutes(11));
-        let mut next = ground.run();
-        assert!(next.wait().await.success(), "{}", next.said());
-    }
-    ground.audit(Moment::AtTheEnd).await;
+    let mut doctor = ground.worker(&["doctor"]);
+    doctor.wait().await;
+    assert!(doctor.said().contains("a pooler in transaction mode?"), "{}", doctor.said());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use super::database::execute;
 use crate::crash::audit::Moment;
 use crate::crash::ground::{Ground, fill};
 use crate::support::postgres::PrivateServer;
+use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
 const ROLES: &str = "CREATE ROLE renewd_app LOGIN; CREATE ROLE renewd_reader LOGIN";
@@ -28,7 +29,7 @@ const OF_THE_APP: [&str; 12] = [
 ];
 
 /// What nobody but renewd does.
-const OF_NOBODY_ELSE: [&str; 14] = [
+const OF_NOBODY_ELSE: [&str; 17] = [
     "SELECT payment_id_key FROM installation",
     "UPDATE installation SET store_id = 'another', channel_type = 'TEST'",
     "UPDATE controls SET paused_at = NULL",
@@ -37,6 +38,9 @@ const OF_NOBODY_ELSE: [&str; 14] = [
     "INSERT INTO payments SELECT * FROM payments",
     "DELETE FROM payments",
     "SELECT request_body FROM attempts",
+    "SELECT pg_code, pg_message FROM attempts",
+    "SELECT * FROM observations",
+    "UPDATE renewal_results SET state = 'paid'",
     "UPDATE attempts SET state = 'paid'",
     "DELETE FROM events",
     "DELETE FROM subscriptions",
@@ -53,6 +57,56 @@ const OF_NOBODY_AT_ALL: [(&str, &str); 5] = [
     ("UPDATE renewals SET state = 'due'", "never charged again"),
     ("UPDATE attempts SET request_body = ''", "does not change"),
 ];
+
+/// Every right that a role has on a table, a view or a column, one a line: what is not here, it has not.
+const RIGHTS: &str = "
+    SELECT rolname || ' ' || relname || ' ' || string_agg(privilege, ' ' ORDER BY number)
+    FROM pg_class, unnest(ARRAY['renewd_app', 'renewd_reader']) rolname,
+        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
+            WITH ORDINALITY AS each (privilege, number)
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND has_table_privilege(rolname, pg_class.oid, privilege)
+    GROUP BY rolname, relname
+    UNION ALL
+    SELECT rolname || ' ' || relname || '.' || attname || ' ' || privilege
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid, unnest(ARRAY['renewd_app', 'renewd_reader']) rolname,
+        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) privilege
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0
+        AND NOT has_table_privilege(rolname, pg_class.oid, privilege)
+        AND has_column_privilege(rolname, pg_class.oid, attnum, privilege)
+    ORDER BY 1";
+
+/// All of them. A table that a migration adds is nobody's but renewd's until a line here says otherwise.
+const ALL_RIGHTS: [&str; 10] = [
+    "renewd_app attempts.billing_key_id SELECT",
+    "renewd_app attempts.state SELECT",
+    "renewd_app billing_keys SELECT INSERT UPDATE DELETE",
+    "renewd_app customers SELECT INSERT UPDATE",
+    "renewd_app plans SELECT INSERT UPDATE",
+    "renewd_app renewal_results SELECT",
+    "renewd_app subscription_access SELECT",
+    "renewd_app subscriptions SELECT INSERT UPDATE",
+    "renewd_reader renewal_results SELECT",
+    "renewd_reader subscription_access SELECT",
+];
+
+async fn rights(url: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect(url).await.expect("the running server");
+    let rights = sqlx::query_scalar(RIGHTS).fetch_all(&mut connection).await.expect("a list");
+    connection.close().await.expect("a clean goodbye");
+    rights
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_roles_have_these_rights_and_no_others() {
+    let server = PrivateServer::start().await;
+    let url = server.database("rights", "template1").await;
+    may(&url, ROLES).await;
+    fill(&url).await;
+    assert_eq!(rights(&url).await, ALL_RIGHTS);
+    may(&url, "GRANT SELECT ON attempts TO renewd_reader").await;
+    assert_eq!(rights(&url).await.len(), ALL_RIGHTS.len() + 1, "one more would be seen");
+}
 
 async fn may(url: &str, statement: &str) {
     execute(url, statement).await.unwrap_or_else(|refusal| panic!("{statement}: {refusal}"));

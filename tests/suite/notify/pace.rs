@@ -190,7 +190,8 @@ async fn a_process_that_ended_before_it_recorded_sends_again_under_the_same_id(o
 }
 
 async fn who_was_held_up_past_its_claim_sends_nothing_more_of_it(on: On) {
-    let told = Told::with(on, &[("notify.messages_at_once", "1")]).await;
+    // Longer than a busy machine needs until the clock is set.
+    let told = Told::with(on, &[("notify.messages_at_once", "1"), ("notify.send_timeout", "4s")]).await;
     for number in 0..4 {
         tell(&told, &format!("sub-{number}"), &LIFE[..1]).await;
     }
@@ -199,11 +200,12 @@ async fn who_was_held_up_past_its_claim_sends_nothing_more_of_it(on: On) {
     let meanwhile = async {
         told.api.has_heard(1).await;
         told.api.does(Does::Take);
-        told.world.clock.pass(TimeDelta::seconds(9));
+        told.world.clock.pass(TimeDelta::seconds(33));
         deliver(&other).await
     };
-    let (_, taken_over) = tokio::join!(deliver(&told.dispatcher), meanwhile);
-    assert_eq!(taken_over.delivered, 4);
+    tokio::join!(deliver(&told.dispatcher), meanwhile);
+    // Of the API service's alone: who of the two writes the log is a matter of moments.
+    assert_eq!(told.count("delivered").await, 4);
     assert_eq!(told.api.heard().len(), 1 + 4, "what another took over is left to it");
 }
 

@@ -14,6 +14,7 @@ mod hearing;
 mod late;
 mod look_ahead;
 mod look_ups;
+mod overlap;
 mod plans;
 mod refunds;
 mod stops;

@@ -9,7 +9,7 @@ use renewd::domain::payment::Payment;
 use renewd::engine::control;
 use renewd::engine::reconcile::ReconcileRequest;
 use renewd::engine::reconcile::report::ReconcileReport;
-use renewd::gateway::{Gateway, PaymentPage};
+use renewd::gateway::{Gateway, ListedBy, PaymentPage};
 use renewd::shutdown::Shutdown;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::sync::Arc;
@@ -111,6 +111,11 @@ pub fn tell_otherwise(world: &mut World, otherwise: impl Fn(&mut Payment) + Send
 /// From now on listings show their pages so; look-ups are as ever.
 pub fn list_otherwise(world: &mut World, page: fn(&mut PaymentPage)) {
     world.engine.gateway = Arc::new(Told { page, ..Told::by(&world.engine.gateway) });
+}
+
+/// From now on the gateway does not list by this time.
+pub fn refuse_listings_by(world: &mut World, by: ListedBy) {
+    world.engine.gateway = Arc::new(Told { refused: Some(by), ..Told::by(&world.engine.gateway) });
 }
 
 /// As if this store took so many payments that no listing may be of a longer time.

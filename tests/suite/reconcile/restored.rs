@@ -1,8 +1,8 @@
 //! Yesterday's copy is put back: nobody pays twice, and everything stands as it stood before.
 
 use super::ground::{
-    backup, events, list_otherwise, observations, paused, reconcile, reconcile_between, refuse_listings_after, results,
-    resume,
+    backup, events, list_otherwise, observations, paused, reconcile, reconcile_between, refuse_listings_after,
+    refuse_listings_by, results, resume,
 };
 use crate::world::{On, World};
 use chrono::TimeDelta;
@@ -10,6 +10,7 @@ use renewd::domain::action::Hand;
 use renewd::domain::notice::{Notice, NoticeKind, Subject};
 use renewd::domain::payment::PaymentStatus;
 use renewd::engine::control;
+use renewd::gateway::ListedBy;
 use renewd::gateway::simulator::{Route, Rule, Trouble, When};
 use renewd::shutdown::Shutdown;
 use std::time::Duration;
@@ -26,6 +27,7 @@ crate::on_both_databases! {
     a_copy_from_the_middle_of_a_run_is_settled_by_look_ups,
     a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
     a_hold_that_died_half_way_is_gone_on_with,
+    what_one_listing_shows_is_not_undone_by_what_became_of_the_other,
     what_cannot_be_adopted_holds_charging_once,
     what_was_forgotten_is_seen_behind_a_page_of_what_was_not,
     the_reason_of_an_earlier_pause_is_kept,
@@ -284,6 +286,16 @@ async fn a_hold_that_died_half_way_is_gone_on_with(on: On) {
     let held = world.run().await;
     assert!(held.problem.unwrap().contains("2 payment(s) adopted"), "found again by the next run");
     assert_eq!(world.charges("one").len(), 1);
+}
+
+async fn what_one_listing_shows_is_not_undone_by_what_became_of_the_other(on: On) {
+    for by in [ListedBy::Created, ListedBy::Changed] {
+        let mut world = restored(on).await;
+        refuse_listings_by(&mut world, by);
+        world.run().await;
+        assert!(paused(&world).await.is_some_and(|why| why.starts_with("renewd: restore_suspected")), "{by:?}");
+        assert!(world.charges("five").is_empty(), "{by:?}");
+    }
 }
 
 /// The subscription itself came after the copy.

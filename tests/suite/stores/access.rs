@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, Tables, batch, now, period_end, utc};
 use super::on_all;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use renewd::domain::access::AccessChange;
 use renewd::domain::event::EventKind;
 use renewd::domain::renewal::State;
@@ -92,8 +92,9 @@ async fn the_state_of_the_billing_key_is_told(ground: Ground) {
 
 async fn what_ended_is_found_in_order(ground: Ground) {
     ground.subscribed_and_planned(&["sub_1", "sub_2", "sub_3"]).await;
-    let found = async |before, after: Option<&str>| {
-        let facts = ground.access_facts(before, after.map(Into::into), 9).await.unwrap();
+    let found = async |before, after: Option<(DateTime<Utc>, &str)>| {
+        let after = after.map(|(end, id)| (end, id.into()));
+        let facts = ground.access_facts(before, after, 9).await.unwrap();
         facts.into_iter().map(|facts| facts.subscription_id.0).collect::<Vec<_>>()
     };
     assert_eq!(found(now(), None).await, Vec::<String>::new());
@@ -101,9 +102,14 @@ async fn what_ended_is_found_in_order(ground: Ground) {
     assert_eq!(found(now(), None).await, Vec::<String>::new(), "it was paid for until its end");
     let later = period_end() + TimeDelta::seconds(1);
     assert_eq!(found(later, None).await, ["sub_1", "sub_2", "sub_3"]);
-    assert_eq!(found(later, Some("sub_1")).await, ["sub_2", "sub_3"]);
+    assert_eq!(found(later, Some((period_end(), "sub_1"))).await, ["sub_2", "sub_3"]);
     let facts = ground.access_facts(later, None, 1).await.unwrap();
     assert_eq!((facts[0].renewal.unwrap().1, facts[0].fallback_tier.as_str()), (State::Due, "free"));
+    // Whose period ended first comes first, whatever its id.
+    ground.set_period_end("sub_3", period_end() - TimeDelta::hours(1)).await;
+    assert_eq!(found(later, None).await, ["sub_3", "sub_1", "sub_2"]);
+    assert_eq!(found(later, Some((period_end() - TimeDelta::hours(1), "sub_3"))).await, ["sub_1", "sub_2"]);
+    assert_eq!(found(later, Some((period_end(), "sub_1"))).await, ["sub_2"]);
 }
 
 async fn a_standing_is_written_only_for_the_period_it_was_decided_from(ground: Ground) {

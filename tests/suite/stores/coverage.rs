@@ -1,11 +1,11 @@
 //! The coverage ledger: each run counts once, runs of one date add up, and what was covered stays covered.
 
-use super::ground::{Ground, now};
+use super::ground::{Ground, closed_run, now};
 use super::on_all;
 use chrono::{Days, NaiveDate};
 use renewd::domain::coverage::Entry;
 use renewd::domain::ids::RunId;
-use renewd::store::{ClosedRun, NewRun};
+use renewd::store::ClosedRun;
 
 on_all!(
     a_run_that_is_closed_twice_counts_once,
@@ -24,30 +24,11 @@ fn entry(run_id: RunId, days: u64, covers: bool) -> Entry {
 }
 
 async fn close(ground: &Ground, id: RunId, coverage: Vec<Entry>) {
-    let closed = ClosedRun {
-        id,
-        status: "completed".to_owned(),
-        figures: serde_json::json!({}),
-        error: None,
-        finished_at: now(),
-        events: Vec::new(),
-        coverage,
-    };
-    ground.close_run(&closed).await.unwrap();
+    ground.close_run(&ClosedRun { coverage, ..closed_run(id) }).await.unwrap();
 }
 
 async fn open(ground: &Ground) -> RunId {
-    let id = ground.run_id();
-    let run = NewRun {
-        id,
-        trigger: "test".to_owned(),
-        business_date: date(0),
-        zone: "Asia/Seoul".to_owned(),
-        actor: "test".to_owned(),
-        started_at: now(),
-    };
-    ground.open_run(&run).await.unwrap();
-    id
+    ground.opened_run(date(0)).await
 }
 
 async fn a_run_that_is_closed_twice_counts_once(ground: Ground) {

@@ -3,7 +3,7 @@
 use super::condition;
 use crate::support::postgres::Template;
 use crate::support::sqlite::SqliteFile;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use renewd::chance::{Chance, Seeded};
 use renewd::clock::{Clock, SettableClock};
 use renewd::domain::charge::{Attempt, BillingKey, ClaimedRenewal, CustomData, FrozenRequest};
@@ -25,8 +25,8 @@ use renewd::domain::verdict;
 use renewd::store::memory::{Guard, MemoryStore};
 use renewd::store::sql::{self, Database, SqlStore};
 use renewd::store::{
-    BillingKeyRow, ClaimDecider, ClaimRequest, Claimed, CustomerRow, ImportBatch, PlanRow, Store, SubscriptionRow,
-    postgres, sqlite,
+    BillingKeyRow, ClaimDecider, ClaimRequest, Claimed, ClosedRun, CustomerRow, ImportBatch, NewRun, PlanRow, Store,
+    SubscriptionRow, postgres, sqlite,
 };
 use secrecy::SecretString;
 use sqlx::AssertSqlSafe;
@@ -241,6 +241,19 @@ impl Ground {
         RunId(self.chance.id(now()))
     }
 
+    pub async fn opened_run(&self, business_date: NaiveDate) -> RunId {
+        let run = NewRun {
+            id: self.run_id(),
+            trigger: "test".to_owned(),
+            business_date,
+            zone: "Asia/Seoul".to_owned(),
+            actor: "test".to_owned(),
+            started_at: now(),
+        };
+        self.open_run(&run).await.unwrap();
+        run.id
+    }
+
     pub fn request(&self, rows_max: u32) -> ClaimRequest {
         ClaimRequest { run_id: self.run_id(), rows_max, lease: LEASE, after: None, only: None }
     }
@@ -358,6 +371,19 @@ pub fn subscription(id: &str) -> SubscriptionRow {
         current_period_end: period_end(),
         anchor_day: 31,
         cancel_at_period_end: false,
+    }
+}
+
+/// A run that ended, and of which nothing else is to be said.
+pub fn closed_run(id: RunId) -> ClosedRun {
+    ClosedRun {
+        id,
+        status: "completed".to_owned(),
+        figures: serde_json::json!({}),
+        error: None,
+        finished_at: now(),
+        events: Vec::new(),
+        coverage: Vec::new(),
     }
 }
 

@@ -129,7 +129,7 @@ async fn a_schedule_is_read_by_the_plan(ground: Ground) {
         after: None,
         rows_max: 9,
         only: None,
-        moved_since: None,
+        not_again_in: None,
     };
     let due = ground.due_facts(&page).await.unwrap();
     let schedules: Vec<Option<&str>> = due.iter().map(|facts| facts.schedule_id.as_deref()).collect();

@@ -4,6 +4,7 @@
 mod access;
 mod act;
 mod ahead;
+mod batches;
 mod claim;
 mod condition;
 mod connections;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 on_all!(migrating_again_changes_nothing, the_first_pin_stays, a_run_is_opened_and_closed; sql: a_newer_schema_and_a_changed_migration_are_told_apart);
 
 /// The version that this program needs.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 async fn problem(store: &dyn Store) -> Option<SchemaProblem> {
     match store.check_schema().await {

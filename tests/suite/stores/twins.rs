@@ -114,8 +114,13 @@ impl Walk {
         let decided = waits.iter().filter_map(|facts| waiting::decide(facts, &self.policy, time, &new_id).unwrap());
         let mut changed = self.ground.change_renewals(&decided.collect::<Vec<_>>()).await.unwrap();
         changed.sort();
-        let page =
-            DuePage { ends_before: time + TimeDelta::days(1), after: None, rows_max: 3, only: None, moved_since: None };
+        let page = DuePage {
+            ends_before: time + TimeDelta::days(1),
+            after: None,
+            rows_max: 3,
+            only: None,
+            not_again_in: None,
+        };
         let due = self.ground.due_facts(&page).await.unwrap();
         let at = Planning { business_date: time.date_naive(), now: time, new_id: &new_id };
         let planned: Vec<_> = due.iter().map(|facts| due::decide(facts, &self.policy, &at).1).collect();

@@ -28,7 +28,7 @@ const START_POLL: Duration = Duration::from_millis(20);
 const FOLDER_BYTES_MAX: usize = 80;
 
 /// The keeper's whole life. `$1`: the folder of the server's programs; `$2`: the cluster's folder; `$3`: `on` or `off`,
-/// whether commits reach the disk.
+/// whether commits reach the disk; `$4`: libraries; what follows goes to the server as it is.
 /// In the background a shell's child reads nothing, so only `read` waits on the pipe, for the words `stop` and `start`
 /// or its end. SIGQUIT: stop at once, as a crash would. A start that was refused may be asked for again: `sleep` lets the
 /// shell notice that its child has ended.
@@ -36,8 +36,11 @@ const KEEPER: &str = r#"
 start() {
     sleep 0
     if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then return; fi
-    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=$3 -c full_page_writes=$3 -c autovacuum=$3 \
-        -c max_connections=300 -c timezone=UTC -c log_min_messages=warning -c shared_preload_libraries="$4" &
+    programs=$1 folder=$2 durable=$3 libraries=$4
+    shift 4
+    "$programs/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=$durable \
+        -c full_page_writes=$durable -c autovacuum=$durable -c max_connections=300 -c timezone=UTC \
+        -c log_min_messages=warning -c shared_preload_libraries="$libraries" "$@" &
     server=$!
 }
 stop() {
@@ -121,6 +124,38 @@ impl PrivateServer {
         Self(Cluster::start("on", "").await)
     }
 
+    /// The same, for clients that come over TCP to `localhost` as well.
+    pub async fn on_tcp() -> Self {
+        Self(Cluster::start_on(Some(free_port()), "on", "").await)
+    }
+
+    /// A new, empty database of exactly this name.
+    pub async fn make_database(&self, name: &str) {
+        self.0.admin(format!("CREATE DATABASE {name}")).await;
+    }
+
+    /// A database's URL, by the server's socket.
+    pub fn url(&self, database: &str) -> String {
+        self.0.url(database)
+    }
+
+    /// The same over TCP, with these parameters.
+    pub fn tcp_url(&self, database: &str, parameters: &str) -> String {
+        format!("postgres://renewd@localhost:{}/{database}?{parameters}", self.0.port)
+    }
+
+    /// A file that the server may read and nobody else, in its own folder; its path.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let (folder, path) = (&self.0.folder, self.0.folder.join(name));
+        fs::write(&path, text).expect("the server's folder");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own file");
+        if runs_as_root(&path) {
+            let owner = fs::metadata(folder).expect("the server's folder");
+            chown(&path, Some(owner.uid()), Some(owner.gid())).expect("root may give a file away");
+        }
+        path
+    }
+
     /// A new database that starts as a copy of `template` (`template1` is an empty one); its URL.
     pub async fn database(&self, name: &str, template: &str) -> String {
         self.0.create(name, template).await
@@ -161,6 +196,8 @@ impl PrivateServer {
 
 struct Cluster {
     folder: PathBuf,
+    /// Also names the socket, where nobody listens on TCP.
+    port: u16,
     /// Holds the pipe: the server lives for as long as this process does.
     keeper: Child,
     databases_made: AtomicU32,
@@ -173,9 +210,19 @@ async fn cluster() -> &'static Cluster {
 
 impl Cluster {
     async fn start(durable: &str, libraries: &str) -> Self {
+        Self::start_on(None, durable, libraries).await
+    }
+
+    /// Listens on this port of `localhost` too, where one is given.
+    async fn start_on(tcp: Option<u16>, durable: &str, libraries: &str) -> Self {
         let programs = server_programs::folder().unwrap_or_else(|problem| panic!("{problem}"));
-        let (folder, mut keeper) = spawn_keeper(&programs, durable, libraries);
-        let cluster_url = url(&folder, "postgres");
+        let more = tcp.map_or_else(Vec::new, |port| {
+            ["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}")].map(str::to_owned).to_vec()
+        });
+        let (folder, mut keeper) =
+            spawn_keeper(&programs, &[&[durable.to_owned(), libraries.to_owned()], &more[..]].concat());
+        let port = tcp.unwrap_or(PORT);
+        let cluster_url = url(&folder, port, "postgres");
         let started = Instant::now();
         while let Err(refusal) = connect(&cluster_url).await {
             let ended = keeper.try_wait().expect("the keeper's state").is_some();
@@ -185,11 +232,11 @@ impl Cluster {
             }
             tokio::time::sleep(START_POLL).await;
         }
-        Self { folder, keeper, databases_made: AtomicU32::new(0) }
+        Self { folder, port, keeper, databases_made: AtomicU32::new(0) }
     }
 
     fn url(&self, database: &str) -> String {
-        url(&self.folder, database)
+        url(&self.folder, self.port, database)
     }
 
     fn log(&self) -> String {
@@ -220,22 +267,32 @@ fn log_of(folder: &Path) -> String {
     fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
-fn url(folder: &Path, database: &str) -> String {
-    format!("postgres://renewd@localhost/{database}?host={}", folder.display())
+/// PostgreSQL's own, which is left out.
+const PORT: u16 = 5432;
+
+fn url(folder: &Path, port: u16, database: &str) -> String {
+    let port = if port == PORT { String::new() } else { format!(":{port}") };
+    format!("postgres://renewd@localhost{port}/{database}?host={}", folder.display())
+}
+
+/// A port that nobody listens on: it may be taken before the server has it, and then the server does not start.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
 }
 
 async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
     PgConnectOptions::from_str(url)?.disable_statement_logging().connect().await
 }
 
-fn spawn_keeper(programs: &Path, durable: &str, libraries: &str) -> (PathBuf, Child) {
+fn spawn_keeper(programs: &Path, settings: &[String]) -> (PathBuf, Child) {
     let folder = private_folder();
     let log = File::create(folder.join("log")).expect("a log file in our own folder");
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", KEEPER, "keeper"])
         .args([programs, folder.as_path()])
-        .args([durable, libraries])
+        .args(settings)
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .stdout(log.try_clone().expect("a second handle"))

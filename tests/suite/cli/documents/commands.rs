@@ -46,6 +46,7 @@ const RUN: &[(Scene, &str, i32)] = &[
     (Scene::AfterARun, "renewd status --run 01890a5d-ac96-774b-bcce-b302099a8057", 0),
     (Scene::AfterARun, "renewd show sub_1", 0),
     (Scene::AfterARun, "renewd doctor", 0),
+    (Scene::AfterARun, "renewd --version", 0),
     (Scene::AfterARun, "renewd events list --state dead", 0),
     (Scene::AfterARun, "renewd events list --state pending", 0),
     (Scene::AfterARun, "renewd run --dry-run", 0),
@@ -106,11 +107,13 @@ const RUN: &[(Scene, &str, i32)] = &[
 ];
 
 /// What other tests run.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("renewd events drop ID --reason told by phone", "here, by a real id"),
     ("cargo run -- demo", "cli::readme"),
     ("renewd daemon", "cli::daemon"),
     ("renewd simulator", "every scene here"),
+    ("renewd health", "cli::health"),
+    ("renewd health --ready", "cli::health"),
     ("renewd refund rn… --amount 5000 --reason goodwill, ticket 7 # or all that is left", "here"),
     (
         "renewd resolve rn… --as paid --evidence PortOne's console --reason answered a week late",
@@ -119,9 +122,11 @@ const ELSEWHERE: [(&str, &str); 6] = [
 ];
 
 /// Lines that call no renewd, and who runs them.
-const NOT_OURS: [(&str, &str); 4] = [
+const NOT_OURS: [(&str, &str); 6] = [
     ("export PORTONE_API_SECRET=… PORTONE_STORE_ID=store-…", "each scene sets them"),
     ("tests/run", "it runs this"),
+    ("grep ", "cli::logs looks for the same"),
+    ("./release", "it builds for minutes, and runs the demo itself"),
     ("api() {", "http::api asks the same of every route"),
     ("api ", "http::api asks the same of every route"),
 ];
