@@ -201,16 +201,7 @@ fn told(manual: Manual, hand: &Hand, asked: &Value, app: &App, at: DateTime<Utc>
     if let (Some(payload), Some(asked)) = (payload.as_object_mut(), asked.as_object()) {
         payload.extend(asked.clone());
     }
-    NewEvent {
-        id,
-        kind,
-        subscription_id: None,
-        renewal_id: None,
-        attempt_id: None,
-        dedupe: format!("{}:{id}", kind.as_str()),
-        payload,
-        created_at: at,
-    }
+    NewEvent::of_all(id, kind, id, payload, at)
 }
 
 async fn deliver(

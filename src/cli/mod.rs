@@ -80,10 +80,10 @@ pub enum Command {
     Migrate(migrate::Args),
     /// Bring in plans, customers, billing keys and subscriptions from JSON lines; all or nothing.
     Import(import::Args),
-    /// The same and all that belongs to it on cron schedules, until it is told to stop.
-    Daemon(daemon::Args),
     /// One run: plan, charge, verify, settle, downgrade, and exit.
     Run(run::Args),
+    /// The same and all that belongs to it on cron schedules, until it is told to stop.
+    Daemon(daemon::Args),
     /// Recent runs, what is open, and what needs a person.
     Status(status::Args),
     /// Everything about one subscription, renewal or payment, as a timeline.

@@ -115,13 +115,21 @@ impl<'de> Deserialize<'de> for HookUrl {
     }
 }
 
-/// Where spans are collected: no secret is sent there, so http does wherever the collector is.
+/// Where spans are collected. http does wherever the collector is: spans hold no secret, and whoever gives the collector a key
+/// of its own picks https.
+///
+/// An address that cannot be used is kept with what is wrong with it: the variable it comes from belongs to the whole
+/// platform, and spans are worth no renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CollectorUrl(String);
+pub struct CollectorUrl(Result<String, &'static str>);
 
 impl CollectorUrl {
-    /// Reads an address. The error says what is accepted, and never repeats `text`: it may hold a password.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Reads an address.
+    pub fn read(text: &str) -> Self {
+        Self(Self::parse(text))
+    }
+
+    fn parse(text: &str) -> Result<String, &'static str> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or("expected a collector's address such as \"http://localhost:4318\"")?;
         let is_plain = url.username().is_empty() && url.password().is_none();
@@ -129,18 +137,21 @@ impl CollectorUrl {
             return Err("expected an address without a user, password, ? or # in it: \
                         a collector's key goes into OTEL_EXPORTER_OTLP_HEADERS");
         }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        Ok(url.as_str().trim_end_matches('/').to_owned())
     }
 
     /// The address, without a slash at its end, so that `/v1/traces` can be put behind it.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    ///
+    /// # Errors
+    /// What is accepted. It never repeats what was given, which may hold a password.
+    pub fn address(&self) -> Result<&str, &'static str> {
+        self.0.as_deref().map_err(|why| *why)
     }
 }
 
 impl<'de> Deserialize<'de> for CollectorUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        Ok(Self::read(&String::deserialize(deserializer)?))
     }
 }
 
@@ -323,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_collector_is_anywhere_and_has_no_key_in_its_address() {
-        let read = |text| CollectorUrl::parse(text).map(|url| url.as_str().to_owned());
+        let read = |text| CollectorUrl::read(text).address().map(str::to_owned);
         assert_eq!(read("http://collector:4318/").as_deref(), Ok("http://collector:4318"));
         assert_eq!(read("https://otel.example/base").as_deref(), Ok("https://otel.example/base"));
         for bad in

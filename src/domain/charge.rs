@@ -118,6 +118,13 @@ pub struct Attempt {
     pub lease_until: DateTime<Utc>,
 }
 
+impl Attempt {
+    /// No charge of its renewal was answered before. What was claimed and given back was none, whatever its number.
+    pub fn is_first(&self) -> bool {
+        self.renewal.declines.is_empty() && self.renewal.known_transactions.is_empty()
+    }
+}
+
 /// The renewal that an attempt charges, as it was when it was claimed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimedRenewal {

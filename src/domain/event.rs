@@ -4,6 +4,7 @@ use super::ids::{AttemptId, EventId, RenewalId, SubscriptionId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt::Display;
 
 macro_rules! kinds {
     ($($name:ident = $word:literal),+ $(,)?) => {
@@ -92,6 +93,20 @@ impl NewEvent {
             renewal_id: Some(renewal),
             attempt_id: attempt,
             dedupe,
+            payload,
+            created_at: now,
+        }
+    }
+
+    /// An event about no single renewal; told once for each `of`.
+    pub fn of_all(id: EventId, kind: EventKind, of: impl Display, payload: Value, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind,
+            subscription_id: None,
+            renewal_id: None,
+            attempt_id: None,
+            dedupe: format!("{}:{of}", kind.as_str()),
             payload,
             created_at: now,
         }

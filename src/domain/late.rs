@@ -36,7 +36,7 @@ pub fn decide(
     at: &Settling<'_>,
 ) -> Result<Late, Illegal> {
     match verdict {
-        Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. } => found(attempt, state, verdict, at),
+        seen if seen.money().is_some() => found(attempt, state, seen, at),
         Verdict::NoAnswer { .. } | Verdict::Unauthorized { .. } => Ok(Late::LookAgain(Some(at.now + UNANSWERED))),
         _ => Ok(Late::LookAgain(look_ups::next_late(since, at.now))),
     }

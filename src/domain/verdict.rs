@@ -43,6 +43,30 @@ pub enum Verdict {
     Unauthorized { why: String },
 }
 
+impl Verdict {
+    /// It settles the attempt; otherwise it only says to look again.
+    pub fn is_definite(&self) -> bool {
+        match self {
+            Self::Paid(_) | Self::Mismatch { .. } | Self::Declined { .. } | Self::Cancelled { .. } => true,
+            Self::Uncertain { .. }
+            | Self::Stale
+            | Self::Wait { .. }
+            | Self::NotReceived
+            | Self::NoAnswer { .. }
+            | Self::Unauthorized { .. } => false,
+        }
+    }
+
+    /// The money that was taken, whether as ordered, given back since, or neither.
+    pub fn money(&self) -> Option<&PaymentRecord> {
+        match self {
+            Self::Paid(proof) => Some(proof.record()),
+            Self::Mismatch { record, .. } | Self::Cancelled { record } => Some(record),
+            _ => None,
+        }
+    }
+}
+
 /// The longest text of the gateway's that is kept, in characters.
 const TEXT_MAX: usize = 256;
 

@@ -75,16 +75,17 @@ impl Engine {
     /// is compared with others, and each run would else begin to count anew. The day's retries also leave the channels alone that
     /// a person must look at, and do not try them every quarter of an hour, fifty customers at a time.
     pub(super) async fn keep_held(&self, run: &Run) -> Result<(), RunError> {
-        if run.let_go.is_some() {
-            return Ok(());
-        }
-        let Some(figures) = self.last_held(run).await? else { return Ok(()) };
+        let held = self.last_held(run).await?;
+        // Not before: a run that ended by then has held nothing and released nothing, and the one before it has the word.
+        run.report.goes_on_from_held();
+        let Some(figures) = held else { return Ok(()) };
         let brakes: Vec<Tripped> = serde_json::from_value(figures["brakes"].clone()).unwrap_or_default();
         // Whoever names whom to charge has looked.
-        if run.only.is_none() && !run.is_stopping() {
+        if run.only.is_none() && !run.is_let_go(Brake::Growth) {
+            // A run that stopped for another reason keeps that, and hands this on.
             run.trip(brakes.iter().filter(|tripped| tripped.brake == Brake::Growth).cloned().collect());
         }
-        if run.scope != Scope::Planned {
+        if run.scope != Scope::Planned || run.is_let_go(Brake::Declines) {
             return Ok(());
         }
         let held: BTreeMap<String, String> =
@@ -159,16 +160,7 @@ impl Engine {
     }
 
     fn brake_event(&self, run: &Run, kind: EventKind, dedupe: &str, payload: serde_json::Value) -> NewEvent {
-        NewEvent {
-            id: EventId(self.new_id()),
-            kind,
-            subscription_id: None,
-            renewal_id: None,
-            attempt_id: None,
-            dedupe: format!("{}:{dedupe}", kind.as_str()),
-            payload,
-            created_at: self.now(run),
-        }
+        NewEvent::of_all(EventId(self.new_id()), kind, dedupe, payload, self.now(run))
     }
 }
 
@@ -196,13 +188,13 @@ impl Run {
 
     /// Counts what was claimed against the brakes.
     pub fn count_claimed<'a>(&self, attempts: impl Iterator<Item = &'a Attempt>) {
-        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.number == 1));
+        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.is_first()));
         self.made(|made| charges.for_each(|(amount, is_first)| made.add(amount.currency(), amount.minor(), is_first)));
     }
 
     /// What was never sent is no charge.
     pub fn count_given_back<'a>(&self, attempts: impl Iterator<Item = &'a Attempt>) {
-        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.number == 1));
+        let charges = attempts.map(|attempt| (attempt.renewal.amount, attempt.is_first()));
         self.made(|made| {
             charges.for_each(|(amount, is_first)| made.take_back(amount.currency(), amount.minor(), is_first));
         });

@@ -66,17 +66,7 @@ pub(super) fn is_answered(outcome: &Outcome) -> bool {
 }
 
 fn is_unknown(learned: &Learned) -> bool {
-    matches!(
-        learned,
-        Learned::Verdict(
-            Verdict::Stale
-                | Verdict::Wait { .. }
-                | Verdict::NotReceived
-                | Verdict::NoAnswer { .. }
-                | Verdict::Uncertain { .. }
-                | Verdict::Unauthorized { .. },
-        )
-    )
+    matches!(learned, Learned::Verdict(verdict) if !verdict.is_definite())
 }
 
 impl Channel {

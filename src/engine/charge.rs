@@ -6,7 +6,6 @@ use super::Engine;
 use super::backoff::Intervals;
 use super::run::Run;
 use super::spans;
-use super::verify::is_definite;
 use crate::domain::answer::{Answer, Conclusion, NextStep, Stop, next};
 use crate::domain::charge::Attempt;
 use crate::domain::claim::channel_name;
@@ -84,7 +83,7 @@ impl Engine {
                     return Outcome::Learned(weigh(conclusion, seen, self.now(run) - attempt.started_at));
                 }
                 (NextStep::RepeatSame, seen) => {
-                    if is_definite(&seen) || !self.wait_to_repeat(run, &mut sending, None).await {
+                    if seen.is_definite() || !self.wait_to_repeat(run, &mut sending, None).await {
                         return judged(seen);
                     }
                 }
@@ -107,12 +106,15 @@ impl Engine {
             () = run.stopping() => None,
             turn = run.paces.turn(channel, by, &*self.clock) => turn,
         };
-        if let Some(why) = self.may_not_send(run, sending, channel) {
-            return Err(why);
-        }
-        let Some(_turn) = turn else { return Err("its turn at the agreed rate would come too late") };
+        let Some(_turn) = turn else {
+            let stopped = self.may_not_send(run, sending, channel);
+            return Err(stopped.unwrap_or("its turn at the agreed rate would come too late"));
+        };
         if !self.earlier_ids_failed(attempt).await {
             return Err("an earlier payment id of it does not show failed: it may have been paid");
+        }
+        if let Some(why) = self.may_not_send(run, sending, channel) {
+            return Err(why);
         }
         let answer = self.gateway.charge(committed).instrument(spans::charge()).await;
         let only_send = !sending.maybe_sent;
@@ -234,8 +236,10 @@ impl Engine {
 
 /// The answer proved that this attempt was not charged; a look-up may still know of money that an earlier one took.
 fn weigh(conclusion: Conclusion, seen: Verdict, age: TimeDelta) -> Learned {
+    if seen.money().is_some() {
+        return Learned::Verdict(seen);
+    }
     match (&seen, &conclusion) {
-        (Verdict::Paid(_) | Verdict::Mismatch { .. } | Verdict::Cancelled { .. }, _) => Learned::Verdict(seen),
         // The series moves on only when the used-up id still shows failed a day after it was last tried: an approval
         // can come late, and under another id nothing would stop a second charge.
         (Verdict::Declined { .. } | Verdict::Uncertain { .. } | Verdict::Stale, Conclusion::SeriesUsedUp)

@@ -35,15 +35,8 @@ impl Engine {
         }
         let figures = serde_json::to_value(&report).unwrap_or_default();
         let kind = if problem.is_some() { EventKind::RunFailed } else { EventKind::RunCompleted };
-        let event = |kind: EventKind, payload: Value| NewEvent {
-            id: EventId(self.new_id()),
-            kind,
-            subscription_id: None,
-            renewal_id: None,
-            attempt_id: None,
-            dedupe: format!("{}:{}", kind.as_str(), run.id),
-            payload,
-            created_at: finished_at,
+        let event = |kind: EventKind, payload: Value| {
+            NewEvent::of_all(EventId(self.new_id()), kind, run.id, payload, finished_at)
         };
         report.brakes.iter().for_each(|tripped| self.meter.braked(tripped.brake.as_str()));
         let mut events = self.tell_tripped(run, &report.brakes);

@@ -1,5 +1,6 @@
 //! The kill switch, turned by a person: who, when and why stand in the database with it, in one transaction.
 
+use super::restore::is_hold;
 use super::status::told;
 use crate::domain::action::{ActionKind, Hand, NewAction};
 use crate::domain::date::Zone;
@@ -30,7 +31,7 @@ pub async fn pause(
 /// A hold of renewd's own stays its own until a person resumes: money is not given back by rule while it stands.
 fn also_paused(hand: &Hand, before: Option<&Paused>, at: DateTime<Utc>) -> Paused {
     let reason = hand.reason.clone().unwrap_or_default();
-    match before.filter(|before| before.by == super::restore::BY) {
+    match before.filter(|before| is_hold(before)) {
         Some(held) => {
             Paused { reason: format!("{} (and paused by {}: {reason})", held.reason, hand.actor), ..held.clone() }
         }
@@ -115,22 +116,10 @@ fn turn(
     let before = before.map(|paused| json!({ "by": paused.by, "at": paused.at, "reason": paused.reason }));
     let details = json!({ "paused_before": before });
     let told = json!({ "by": hand.actor, "reason": hand.reason, "paused_before": before });
+    let id = EventId(new_id());
     Act {
         action: NewAction::new(ActionId(new_id()), action, hand, at).with(details),
         doing: Doing::Turn(Switch { paused }),
-        events: vec![turned(EventId(new_id()), event, told, at)],
-    }
-}
-
-fn turned(id: EventId, kind: EventKind, payload: Value, at: DateTime<Utc>) -> NewEvent {
-    NewEvent {
-        id,
-        kind,
-        subscription_id: None,
-        renewal_id: None,
-        attempt_id: None,
-        dedupe: format!("{}:{id}", kind.as_str()),
-        payload,
-        created_at: at,
+        events: vec![NewEvent::of_all(id, event, id, told, at)],
     }
 }

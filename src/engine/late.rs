@@ -2,7 +2,7 @@
 //! more. An approval can come after the failure that was told.
 
 use super::run::Run;
-use super::{Engine, RunError};
+use super::{Engine, RunError, spans};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::ids::EventId;
 use crate::domain::late::{self, Late};
@@ -15,6 +15,7 @@ use crate::store::{LateChange, LateFacts};
 use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use std::collections::HashSet;
+use tracing::Instrument;
 
 impl Engine {
     pub(super) async fn sweep_late(&self, run: &Run) -> Result<(), RunError> {
@@ -26,7 +27,7 @@ impl Engine {
                 return Ok(());
             }
             let looking = facts.into_iter().map(|facts| async {
-                let verdict = self.look_up(run, &facts.attempt).await;
+                let verdict = self.look_up(run, &facts.attempt).instrument(spans::attempt(&facts.attempt)).await;
                 (facts, verdict)
             });
             let seen: Vec<_> = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect().await;
@@ -57,7 +58,7 @@ impl Engine {
                 LateChange::Found { from: facts.state, settlement }
             }
             Late::Beside => {
-                if let Some(record) = money(verdict) {
+                if let Some(record) = verdict.money() {
                     tracing::error!(
                         subscription.id = %facts.subscription_id,
                         renewal.id = %facts.renewal_id,
@@ -111,13 +112,5 @@ impl Engine {
         let mut event = NewEvent::of_renewal(id, EventKind::RenewalReview, subject, payload, self.now(run));
         event.dedupe = format!("{}:{}", event.dedupe, facts.payment_id);
         event
-    }
-}
-
-fn money(verdict: &Verdict) -> Option<&PaymentRecord> {
-    match verdict {
-        Verdict::Paid(proof) => Some(proof.record()),
-        Verdict::Mismatch { record, .. } | Verdict::Cancelled { record } => Some(record),
-        _ => None,
     }
 }

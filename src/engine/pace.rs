@@ -49,12 +49,13 @@ impl Paces {
         }
     }
 
-    /// Waits for a slot and for the rate. `None`, and no place is taken, where the rate has none before the uptime `by`.
+    /// Waits for a slot and for the rate, the channel's first. `None` where one of the rates has no place before the uptime
+    /// `by`; none is taken of that one.
     pub async fn turn(&self, channel: &str, by: Duration, clock: &dyn Clock) -> Option<Turn> {
         let own = self.channel(channel);
         let channel_slot = Arc::clone(&own.slots).acquire_owned().await.ok()?;
         own.place(by, clock).await?;
-        // Only then: who waits for its channel keeps no slot and no place from the other channels.
+        // Only then: who waits for its channel keeps no slot and no place from others that have limits of their own.
         let slot = Arc::clone(&self.overall.slots).acquire_owned().await.ok()?;
         self.overall.place(by, clock).await?;
         Some(Turn { _slots: [channel_slot, slot] })

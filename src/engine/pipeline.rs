@@ -34,6 +34,13 @@ struct Seen {
 /// One claim's place; free again when it is dropped, which is after its outcome was committed.
 pub(super) struct Place(Arc<Pipeline>);
 
+impl Place {
+    /// Claims of its pipeline that are not settled yet, its own among them.
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Acquire)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.held.fetch_sub(1, Ordering::AcqRel);

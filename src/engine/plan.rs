@@ -130,7 +130,7 @@ impl Engine {
             after,
             rows_max: self.limits.plan_rows_max,
             only: run.only.clone(),
-            not_again_in: Some(run.id),
+            not_again_in: Some((run.id, self.started(run))),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::store::{Claimed, Committed, NewRun, TakenOver};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The figures of one run. Counts are of renewals; sums are in minor units.
@@ -62,7 +63,8 @@ pub struct RunReport {
     /// Channels that stopped, and why.
     pub stopped_channels: BTreeMap<String, String>,
     /// Those of them that only a person mends: until then, or until the next whole run, the day's retries leave them alone.
-    /// `None` for a run over some subscriptions only, which says nothing about the channels.
+    /// `None` for a run over some subscriptions only, and for one that ended before it came to charge: they say nothing about
+    /// the channels.
     pub held_channels: Option<BTreeMap<String, String>>,
     /// Still due when the run ended: not charged, and nothing lost.
     pub left_due: u64,
@@ -145,6 +147,8 @@ fn add(sums: &mut BTreeMap<String, i64>, currency: &str, minor: i64) {
 pub(super) struct Report {
     figures: Mutex<RunReport>,
     held: Mutex<Held>,
+    /// What the date's last run held was read, and is held on.
+    goes_on_from_held: AtomicBool,
     zone: Zone,
 }
 
@@ -160,7 +164,7 @@ impl Report {
             held_channels: takes_all.then(BTreeMap::new),
             ..RunReport::default()
         };
-        Self { figures: Mutex::new(figures), held: Mutex::default(), zone }
+        Self { figures: Mutex::new(figures), held: Mutex::default(), goes_on_from_held: AtomicBool::new(false), zone }
     }
 
     pub fn planned(&self, disposition: Disposition) {
@@ -201,8 +205,9 @@ impl Report {
         report.due = report.due.saturating_sub(count);
     }
 
-    pub fn taken_over(&self, taken: &[TakenOver]) {
-        self.lock().taken_over += taken.len() as u64;
+    /// This run is to settle them; `left` of them are of processes that are gone.
+    pub fn taken_over(&self, taken: &[TakenOver], left: u64) {
+        self.lock().taken_over += left;
         let mut held = self.held();
         taken.iter().for_each(|taken| held.add(taken.attempt.get()));
     }
@@ -282,6 +287,10 @@ impl Report {
         self.lock().stopped_channels.insert(channel.to_owned(), why.to_owned());
     }
 
+    pub fn goes_on_from_held(&self) {
+        self.goes_on_from_held.store(true, Ordering::Relaxed);
+    }
+
     /// A person must look before the channel charges again.
     pub fn channel_held(&self, channel: &str, why: &str) {
         if let Some(held) = &mut self.lock().held_channels {
@@ -326,6 +335,9 @@ impl Report {
         report.told_by = told_by.map(EventKind::as_str);
         report.finished_at = finished_at;
         report.open.left_unknown = report.unknown;
+        if !self.goes_on_from_held.load(Ordering::Relaxed) {
+            report.held_channels = None;
+        }
         if let Some(backlog) = backlog {
             report.left_due = u64::try_from(backlog.due_now).unwrap_or(0);
             report.due += report.left_due;

@@ -23,9 +23,13 @@ impl Engine {
             if taken.is_empty() {
                 return Ok(());
             }
-            run.report.taken_over(&taken);
-            self.meter.taken_over(taken.len() as u64);
-            let looking = taken.into_iter().map(|left| self.resolve_one(run, left, claimed));
+            let left = taken.iter().filter(|taken| taken.was_left).count() as u64;
+            run.report.taken_over(&taken, left);
+            self.meter.taken_over(left);
+            let looking = taken.into_iter().map(|left| {
+                let span = spans::attempt(left.attempt.get());
+                self.resolve_one(run, left, claimed).instrument(span)
+            });
             let finished: Vec<Finished> = tokio::select! {
                 biased;
                 finished = stream::iter(looking).buffer_unordered(self.limits.concurrency).collect() => finished,
@@ -40,7 +44,7 @@ impl Engine {
     }
 
     async fn resolve_one(&self, run: &Run, left: TakenOver, claimed: Duration) -> Finished {
-        let TakenOver { attempt, may_resend, cancel_at_period_end } = left;
+        let TakenOver { attempt, may_resend, cancel_at_period_end, .. } = left;
         let verdict = self.look_up(run, attempt.get()).await;
         let now = self.now(run);
         let age = now - attempt.get().started_at;
@@ -51,8 +55,7 @@ impl Engine {
             _ => false,
         };
         let outcome = if never_arrived && may_resend && !run.looks_only && self.policy.is_open_at(now) {
-            let charging = self.charge(run, &attempt, claimed);
-            let outcome = charging.instrument(spans::attempt(attempt.get())).await;
+            let outcome = self.charge(run, &attempt, claimed).await;
             self.watch_channel(run, attempt.get(), &outcome);
             outcome
         } else {

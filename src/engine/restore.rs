@@ -8,7 +8,7 @@
 //! Two runs at once do not suspect each other: the listing is read first and the database after it, and whatever the
 //! listing shows was committed before it was sent. An approval that comes late has its attempt here.
 
-use super::reconcile::listing::{LISTED_MAX, PAGE_SIZE};
+use super::reconcile::listing::Range;
 use super::reconcile::report::ReconcileReport;
 use super::run::Run;
 use super::{Engine, RunError};
@@ -34,22 +34,25 @@ const LADDER: TimeDelta = TimeDelta::days(30);
 /// Runs read to find the latest that compared.
 const RUNS_READ: u32 = 50;
 
-/// Pages compared at most: as many payments as the gateway lists of one range, most of them not ours.
-const PAGES_MAX: u32 = LISTED_MAX / PAGE_SIZE;
-
 /// Subscriptions named in the switch's reason; the event names more.
 const NAMED_MAX: usize = 20;
 
 /// Who holds charging where a restored backup is suspected.
-pub(super) const BY: &str = "renewd";
+const BY: &str = "renewd";
 
 /// The first word of a held run's problem, and of the switch's reason.
 const SUSPECTED: &str = "restore_suspected";
 
+/// Charging is held for a restored backup. A person who runs commands as the user `renewd` pauses under that name too.
+pub(super) fn is_hold(paused: &Paused) -> bool {
+    paused.by == BY && paused.reason.starts_with(SUSPECTED)
+}
+
 /// What the gateway lists since the last run that compared.
 pub(super) struct Listed {
-    range: (DateTime<Utc>, DateTime<Utc>),
-    /// How many this database does not remember, on the first page that has any; `None` where not all were compared.
+    range: Range,
+    /// How many this database does not remember, on the first page that has any; `None` where the run stopped before all
+    /// were compared.
     forgotten: Option<usize>,
 }
 
@@ -111,7 +114,7 @@ impl Engine {
     pub(super) async fn list_since_compared(&self, run: &Run) -> Result<Listed, RunError> {
         let (since, now) = (self.compared_until(run).await?, self.store.now().await?);
         // Where charging stopped already nobody is asked.
-        let forgotten = if run.is_stopping() { None } else { self.forgotten(since, now).await? };
+        let forgotten = if run.is_stopping() { None } else { self.forgotten(run, (since, now)).await? };
         Ok(Listed { range: (since, now), forgotten })
     }
 
@@ -146,9 +149,9 @@ impl Engine {
         Ok(since.unwrap_or(self.started(run) - LOOK_BACK))
     }
 
-    /// How many payments of the first page that has any were forgotten here; `None` if there are too many to compare.
-    async fn forgotten(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Option<usize>, RunError> {
-        let among = |by| self.forgotten_among(by, (from, until));
+    /// How many payments of the first page that has any were forgotten here; `None` if the run stopped before the end.
+    async fn forgotten(&self, run: &Run, range: Range) -> Result<Option<usize>, RunError> {
+        let among = |by| self.forgotten_among(run, by, range);
         let (created, changed) = tokio::join!(among(ListedBy::Created), among(ListedBy::Changed));
         // What one of them shows is not undone by what became of the other.
         for listed in [&created, &changed] {
@@ -159,33 +162,37 @@ impl Engine {
         Ok(created?.and(changed?))
     }
 
-    async fn forgotten_among(
-        &self,
-        by: ListedBy,
-        range: (DateTime<Utc>, DateTime<Utc>),
-    ) -> Result<Option<usize>, RunError> {
-        for number in 0..PAGES_MAX {
-            let page = self.list(by, range, number).await?;
-            let ours = self.ours_among(page.items).await;
-            if !ours.is_empty() {
-                let known = self.known(&ours).await?;
-                let is_lost = |payment: &&Payment| {
-                    known.get(payment.id.as_str()).is_some_and(|known| is_forgotten(payment, known, &self.policy))
-                };
-                let forgotten = ours.iter().filter(is_lost).count();
-                if forgotten > 0 {
+    async fn forgotten_among(&self, run: &Run, by: ListedBy, range: Range) -> Result<Option<usize>, RunError> {
+        let mut ranges = vec![range];
+        while let Some(window) = self.next_window(by, &mut ranges).await? {
+            let (range, pages) = (window.range, window.pages());
+            let mut page = window.first;
+            for number in 1..=pages {
+                if let forgotten @ 1.. = self.forgotten_of(page.items).await? {
                     return Ok(Some(forgotten));
                 }
-            }
-            if u64::from(number + 1) * u64::from(PAGE_SIZE) >= page.total {
-                return Ok(Some(0));
+                if number == pages {
+                    break;
+                }
+                if run.is_stopping() {
+                    return Ok(None);
+                }
+                page = self.list(by, range, number).await?;
             }
         }
-        tracing::warn!(
-            "only the first {} payments since the last run were compared: reconcile the rest",
-            PAGES_MAX * PAGE_SIZE
-        );
-        Ok(None)
+        Ok(Some(0))
+    }
+
+    async fn forgotten_of(&self, page: Vec<Payment>) -> Result<usize, RunError> {
+        let ours = self.ours_among(page).await;
+        if ours.is_empty() {
+            return Ok(0);
+        }
+        let known = self.known(&ours).await?;
+        let is_lost = |payment: &&Payment| {
+            known.get(payment.id.as_str()).is_some_and(|known| is_forgotten(payment, known, &self.policy))
+        };
+        Ok(ours.iter().filter(is_lost).count())
     }
 
     /// Holds all charging for what a reconciliation or a webhook brought up before any run compared. What an earlier run
@@ -229,12 +236,7 @@ impl Engine {
     }
 
     /// Adopts what was lost, and holds all charging until a person says that it may go on.
-    async fn hold(
-        &self,
-        run: &Run,
-        (since, now): (DateTime<Utc>, DateTime<Utc>),
-        forgotten: usize,
-    ) -> Result<(), RunError> {
+    async fn hold(&self, run: &Run, (since, now): Range, forgotten: usize) -> Result<(), RunError> {
         run.suspect_restore();
         let (what, next) = (suspected(forgotten, since), next_steps(since));
         let before = self.hold_told(run, now, &format!("{what} {next}")).await?;
@@ -276,7 +278,7 @@ impl Engine {
 
     /// Keeps the reason of whoever had paused before.
     async fn pause(&self, at: DateTime<Utc>, reason: &str, before: Option<&Paused>) -> Result<(), RunError> {
-        let reason = match before.filter(|before| before.by != BY) {
+        let reason = match before.filter(|before| !is_hold(before)) {
             Some(before) => format!("{reason} (paused before by {}: {})", before.by, before.reason),
             None => reason.to_owned(),
         };
@@ -285,17 +287,8 @@ impl Engine {
     }
 
     fn suspicion(&self, run: &Run, what: &str, payload: serde_json::Value) -> NewEvent {
-        let kind = EventKind::RestoreSuspected;
-        NewEvent {
-            id: EventId(self.new_id()),
-            kind,
-            subscription_id: None,
-            renewal_id: None,
-            attempt_id: None,
-            dedupe: format!("{}:{}:{what}", kind.as_str(), run.id),
-            payload,
-            created_at: self.now(run),
-        }
+        let of = format!("{}:{what}", run.id);
+        NewEvent::of_all(EventId(self.new_id()), EventKind::RestoreSuspected, of, payload, self.now(run))
     }
 }
 

@@ -18,6 +18,7 @@ use super::coverage::Book;
 use super::pace::Paces;
 use super::reconcile::report::ReconcileReport;
 use super::report::{Report, RunReport};
+use super::restore::is_hold;
 use super::{Engine, RunError, spans};
 use crate::domain::brakes::{BrakeLimits, Charges, Override};
 use crate::domain::event::EventKind;
@@ -209,7 +210,7 @@ impl Engine {
 
     /// Its row is written.
     pub(super) async fn opened(&self, run: &Run) -> Result<(), RunError> {
-        if self.store.switch().await?.paused.is_some_and(|paused| paused.by == super::restore::BY) {
+        if self.store.switch().await?.paused.is_some_and(|paused| is_hold(&paused)) {
             run.suspect_restore();
         }
         tracing::info!(run.id = %run.id, business_date = %run.business_date, "run {} opened", run.id);
@@ -242,7 +243,7 @@ impl Run {
 
     /// No new charge may start.
     pub fn is_stopping(&self) -> bool {
-        self.shutdown.requested() || self.stops().run.is_some()
+        self.shutdown.requested() || self.lock_stops().run.is_some()
     }
 
     /// Waits until no new charge may start.
@@ -286,7 +287,8 @@ impl Run {
 
     /// Nothing may be sent on this channel now.
     pub fn holds(&self, channel: &str) -> bool {
-        self.held().contains(channel)
+        let stops = self.lock_stops();
+        stops.channels.contains(channel) || (stops.open.contains(channel) && !stops.probed.contains(channel))
     }
 
     /// The channels on which nothing may be sent now.
@@ -320,9 +322,13 @@ impl Run {
         }
     }
 
-    /// The channel answered: it charges as before.
+    /// The channel answered: it charges as before, unless what it answered stops it.
     pub fn close_circuit(&self, channel: &str) {
-        self.lock_stops().open.remove(channel);
+        let mut stops = self.lock_stops();
+        stops.open.remove(channel);
+        if stops.channels.contains(channel) {
+            return;
+        }
         self.report.channel_answers(channel);
         tracing::warn!(run.id = %self.id, channel, "{channel} answers again: what is due there is charged");
     }

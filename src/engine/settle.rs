@@ -46,17 +46,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Lingers for more to record with the first, but not where nothing is left that could come: those that wait to be
+    /// claimed wait for the places of these.
     async fn gather(&self, first: Finished, finished: &mut mpsc::Receiver<Finished>) -> Vec<Finished> {
         let mut batch = vec![first];
         let linger = self.clock.sleep(self.limits.settle_linger);
         tokio::pin!(linger);
         while batch.len() < self.limits.settle_rows_max {
+            let first = batch.first().and_then(|first| first.place.as_ref());
+            let is_all = first.is_some_and(|place| place.held() <= batch.len());
             tokio::select! {
                 biased;
                 more = finished.recv() => match more {
                     Some(one) => batch.push(one),
                     None => break,
                 },
+                () = std::future::ready(()), if is_all => break,
                 () = &mut linger => break,
             }
         }

@@ -39,7 +39,7 @@ pub enum ListedBy {
     Changed,
 }
 
-/// A range of payments by the time they were created, one page of it.
+/// A range of payments by one of their times, one page of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRange {
     pub by: ListedBy,
@@ -132,7 +132,7 @@ pub trait Gateway: Send + Sync {
     /// Reads one payment: the only place that decides.
     async fn payment(&self, id: &PaymentId) -> LookUp;
 
-    /// Lists payments by creation time, oldest first.
+    /// Lists payments by the time that the range names, oldest first.
     async fn payments(&self, range: &PaymentRange) -> Result<PaymentPage, GatewayError>;
 
     /// Gives money back.

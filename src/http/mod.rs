@@ -23,6 +23,7 @@ pub mod metrics;
 mod pages;
 pub mod pay;
 mod problem;
+mod refusals;
 mod trace;
 pub mod webhooks;
 mod work;
@@ -51,7 +52,8 @@ use tokio::sync::{Mutex, Notify};
 pub struct Site {
     pub engine: Arc<Engine>,
     pub zone: Zone,
-    /// Held while something charges: the limits of `[charge]` are a run's, and two runs would have them twice.
+    /// Held by each run: the limits of `[charge]` are a run's, and two at once would have them twice. What a person charges
+    /// by hand is one charge, and does not wait for it.
     pub charging: Arc<Mutex<()>>,
     /// Rung when something came due that should not wait for the next tick.
     pub charge_soon: Arc<Notify>,

@@ -69,6 +69,10 @@ fn unreachable(error: &sqlx::Error) -> String {
         sqlx::Error::Database(said) if said.code().as_deref() == Some("3D000") => {
             "the database server refuses us: it has no database of the name that DATABASE_URL ends with".to_owned()
         }
+        sqlx::Error::Database(said) if said.message().starts_with("no pg_hba.conf entry") => {
+            "the database server refuses us: its pg_hba.conf has no entry for this host, user, database and encryption"
+                .to_owned()
+        }
         sqlx::Error::Database(said) if refuses_us(error) => {
             format!("the database server refuses us: {}", said.message())
         }

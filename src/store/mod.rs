@@ -123,8 +123,9 @@ pub struct DuePage {
     pub rows_max: u32,
     /// Only these subscriptions, where given.
     pub only: Option<Vec<SubscriptionId>>,
-    /// Without those whose last period this run planned or charged: one run renews nobody twice.
-    pub not_again_in: Option<RunId>,
+    /// Without those whose last period this run planned or charged, or anybody charged since it started: one run renews
+    /// nobody twice, nor do several beside each other.
+    pub not_again_in: Option<(RunId, DateTime<Utc>)>,
 }
 
 /// Which renewals to claim.
@@ -184,6 +185,8 @@ pub struct Settled {
 #[derive(Clone, Debug)]
 pub struct TakenOver {
     pub attempt: Committed<Attempt>,
+    /// Its worker is gone; otherwise its outcome was unknown, and a look-up was due.
+    pub was_left: bool,
     /// Sending it again is allowed: not cancelled, the kill switch off.
     pub may_resend: bool,
     pub cancel_at_period_end: bool,

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How many renewals stand where, and since when the oldest is unresolved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Backlog {
-    /// Renewals by state.
+    /// Renewals by state, without the paid: those are told by day and by run.
     pub by_state: std::collections::BTreeMap<String, i64>,
     /// `due` and claimable now.
     pub due_now: i64,

@@ -27,8 +27,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{CollectorUrl, LogFormat};
 
-/// Modules of other people that talk too much at our level; the settings can still raise each of them.
-const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
+/// Modules of other people that talk too much at our level; the settings can still raise each of them. The options of
+/// PostgreSQL's driver would tell of a parameter that it does not know, which may be the rest of a mistyped password.
+const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,sqlx_postgres::options=error,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
 
 /// The single steps of a charge are spans only for a collector: no line needs them.
 const STEPS: &str = "renewd::engine::spans=debug";
@@ -50,6 +51,8 @@ pub enum TelemetryError {
 /// Why no spans are sent.
 #[derive(Debug, thiserror::Error)]
 enum Unsendable {
+    #[error("{0}")]
+    Address(&'static str),
     #[cfg(not(feature = "otlp"))]
     #[error("this build sends none: unset it, or build with `cargo build --features otlp`")]
     NotBuilt,
@@ -72,7 +75,7 @@ pub struct Spans {
 /// # Errors
 /// A level that cannot be used, or a second call. No collector is worth a renewal: what is wrong with that is a warning.
 pub fn init(level: &str, look: &Look) -> Result<Spans, TelemetryError> {
-    let (spans, sending, why_none) = match look.collector.as_ref().map(|url| otlp::start(url.as_str())) {
+    let (spans, sending, why_none) = match look.collector.as_ref().map(start) {
         None => (None, None, None),
         Some(Ok((layer, sending))) => (Some(layer), Some(sending), None),
         Some(Err(why)) => (None, None, Some(why)),
@@ -82,6 +85,10 @@ pub fn init(level: &str, look: &Look) -> Result<Spans, TelemetryError> {
         tracing::warn!("log.otlp_endpoint is set, and no spans are sent: {why}");
     }
     Ok(Spans { _sending: sending })
+}
+
+fn start(collector: &CollectorUrl) -> Result<(SpanLayer, otlp::Sending), Unsendable> {
+    otlp::start(collector.address().map_err(Unsendable::Address)?)
 }
 
 /// How lines are written.

@@ -13,6 +13,7 @@ use renewd::gateway::{
 use renewd::store::Committed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::watch;
 
 pub struct Told {
     pub gateway: Arc<dyn Gateway>,
@@ -30,6 +31,30 @@ pub struct Told {
     pub listings: AtomicU32,
     /// A listing of a longer time than this is said to hold more than can be listed.
     pub lists_at_most: TimeDelta,
+    /// Answers to charges wait for it.
+    pub charged: Option<Gate>,
+    /// Answers to look-ups wait for it.
+    pub looked_up: Option<Gate>,
+}
+
+/// Holds answers back until it is opened: what a test does meanwhile may take as long as it takes.
+#[derive(Clone)]
+pub struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    pub fn closed() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn passed(gate: Option<&Self>) {
+        if let Some(Self(gate)) = gate {
+            gate.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+        }
+    }
 }
 
 impl Told {
@@ -44,6 +69,8 @@ impl Told {
             refused: None,
             listings: AtomicU32::new(u32::MAX),
             lists_at_most: TimeDelta::MAX,
+            charged: None,
+            looked_up: None,
         }
     }
 }
@@ -55,7 +82,9 @@ impl Gateway for Told {
     }
 
     async fn charge(&self, attempt: &Committed<Attempt>) -> Answer {
-        self.charges.charge(attempt).await
+        let answer = self.charges.charge(attempt).await;
+        Gate::passed(self.charged.as_ref()).await;
+        answer
     }
 
     async fn payment(&self, id: &PaymentId) -> LookUp {
@@ -63,6 +92,7 @@ impl Gateway for Told {
         if let LookUp::Found(payment) = &mut found {
             (self.payment)(payment);
         }
+        Gate::passed(self.looked_up.as_ref()).await;
         found
     }
 
@@ -81,6 +111,8 @@ impl Gateway for Told {
         (self.page)(&mut page);
         if range.until - range.from > self.lists_at_most {
             page.total = 60_001;
+            // Those of others come first.
+            page.items.clear();
         }
         Ok(page)
     }

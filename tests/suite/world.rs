@@ -89,7 +89,7 @@ impl World {
         renewd::app::install_tls();
         let clock = WorldClock::at(MORNING);
         let simulator = Simulator::start(SimulatorSettings::new(Arc::new(clock.clone()))).await.unwrap();
-        let file = support::sqlite::SqliteFile::new();
+        let file = support::sqlite::SqliteFile::in_memory();
         let url = match on {
             On::Sqlite => file.url(),
             On::Postgres => support::postgres::database("world").await,

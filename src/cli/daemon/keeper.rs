@@ -77,16 +77,22 @@ impl Keeper {
         F: Fn() -> Done + Send,
         Done: Future<Output = Result<(), Failure>> + Send,
     {
-        let mut again = None;
+        let (mut again, mut has_failed) = (None, false);
         while self.called(again).await {
             let Some(done) = self.perform_once(&perform).await else { return };
             self.then.iter().for_each(|bell| bell.ring());
             again = match done {
                 Ok(()) => {
+                    if std::mem::take(&mut has_failed) {
+                        tracing::info!(job = self.name, "{} could be done again", self.name);
+                    }
                     self.waits.reset();
                     None
                 }
-                Err(failure) => self.tell(&failure),
+                Err(failure) => {
+                    has_failed = true;
+                    self.tell(&failure)
+                }
             };
         }
     }

@@ -162,7 +162,7 @@ async fn connected(
     systemd: &Systemd,
     shutdown: &Shutdown,
 ) -> Result<Option<(Engine, Dispatcher)>, CliError> {
-    let mut waits = Waits::default();
+    let (mut waits, mut was_away) = (Waits::default(), false);
     loop {
         let connected = tokio::select! {
             biased;
@@ -170,12 +170,18 @@ async fn connected(
             connected = connect(app) => connected,
         };
         let error = match connected {
-            Ok(connected) => return Ok(Some(connected)),
+            Ok(connected) => {
+                if was_away {
+                    tracing::info!("the database is back");
+                }
+                return Ok(Some(connected));
+            }
             Err(error) => error,
         };
         let Some(away) = error.downcast_ref::<StoreError>().filter(|error| jobs::passes(error)) else {
             return Err(error.into());
         };
+        was_away = true;
         let wait = waits.next();
         tracing::warn!("{away}; nothing is charged meanwhile: {}; trying again in {} s", away.todo(), wait.as_secs());
         systemd.still_starting(wait + LOOK_EVERY, "waiting for the database");

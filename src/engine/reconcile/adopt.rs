@@ -214,18 +214,12 @@ impl Engine {
         let seen: Vec<_> =
             unknown.iter().map(|(payment, why)| (as_seen(payment, None), seen_by(*why).to_owned())).collect();
         self.store.observe(&seen).await?;
-        let event = |(payment, why): &(Payment, &'static str)| NewEvent {
-            id: EventId(self.new_id()),
-            kind: EventKind::PaymentUnknown,
-            subscription_id: None,
-            renewal_id: None,
-            attempt_id: None,
-            dedupe: format!("{}:{}", EventKind::PaymentUnknown.as_str(), payment.id),
-            payload: json!({
+        let event = |(payment, why): &(Payment, &'static str)| {
+            let payload = json!({
                 "severity": "critical", "payment_id": payment.id, "status": payment.status.as_str(),
                 "amount": payment.total, "currency": payment.currency, "reason": why,
-            }),
-            created_at: now,
+            });
+            NewEvent::of_all(EventId(self.new_id()), EventKind::PaymentUnknown, &payment.id, payload, now)
         };
         let events: Vec<NewEvent> = unknown.iter().map(event).collect();
         unknown.iter().for_each(|(payment, why)| report.unknown(payment, why));

@@ -6,7 +6,7 @@ use crate::domain::reconcile::is_ours;
 use crate::engine::Engine;
 use crate::engine::backoff::Intervals;
 use crate::gateway::{GatewayError, ListedBy, PaymentPage, PaymentRange};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 
@@ -14,7 +14,26 @@ use std::time::Duration;
 pub(in crate::engine) const PAGE_SIZE: u32 = 100;
 
 /// The gateway lists no more payments of one range than this.
-pub(in crate::engine) const LISTED_MAX: u32 = 60_000;
+const LISTED_MAX: u32 = 60_000;
+
+/// A range that holds more than can be listed is listed in halves, down to this.
+const WINDOW_MIN: TimeDelta = TimeDelta::seconds(1);
+
+/// Payments from then on, to then.
+pub(in crate::engine) type Range = (DateTime<Utc>, DateTime<Utc>);
+
+/// A range that can be listed whole, and its first page.
+pub(in crate::engine) struct Window {
+    pub range: Range,
+    pub first: PaymentPage,
+}
+
+impl Window {
+    pub fn pages(&self) -> u32 {
+        // No more than LISTED_MAX payments.
+        u32::try_from(self.first.total.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX).max(1)
+    }
+}
 
 /// A listing that gets no answer is asked for this often.
 const TRIES_MAX: u32 = 4;
@@ -27,7 +46,7 @@ impl Engine {
     pub(in crate::engine) async fn list(
         &self,
         by: ListedBy,
-        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        (from, until): Range,
         page: u32,
     ) -> Result<PaymentPage, GatewayError> {
         let range = PaymentRange { by, from, until, page, page_size: PAGE_SIZE };
@@ -43,6 +62,31 @@ impl Engine {
                 answer => return answer,
             }
         }
+    }
+
+    /// The next of `ranges`, in halves where it holds more than can be listed: none is left out. The earlier half comes first,
+    /// because a subscription's periods are settled in their order.
+    ///
+    /// # Errors
+    /// What the gateway said, or that it has too many of one second.
+    pub(in crate::engine) async fn next_window(
+        &self,
+        by: ListedBy,
+        ranges: &mut Vec<Range>,
+    ) -> Result<Option<Window>, GatewayError> {
+        while let Some((from, until)) = ranges.pop() {
+            let first = self.list(by, (from, until), 0).await?;
+            if first.total <= u64::from(LISTED_MAX) {
+                return Ok(Some(Window { range: (from, until), first }));
+            }
+            if until - from <= WINDOW_MIN {
+                let told = format!("it tells of {} payments within one second of {from}", first.total);
+                return Err(GatewayError::NoAnswer(told));
+            }
+            let middle = from + (until - from) / 2;
+            ranges.extend([(middle, until), (from, middle)]);
+        }
+        Ok(None)
     }
 
     /// Those of a page that renewd made. One that its page does not show in words that are known here may hide money: it

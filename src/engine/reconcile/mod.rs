@@ -3,7 +3,7 @@
 //! Money there that is not recorded here is made due for a look-up, and settled like everything else; what cannot be
 //! settled so is told to a person. Nothing is charged, and nothing that is paid is changed.
 //!
-//! Memory is bounded by one window of the listing: the names of at most [`LISTED_MAX`] payments.
+//! Memory is bounded by one window of the listing: the names of as many payments as the gateway lists of one range.
 
 mod adopt;
 mod confirm;
@@ -13,10 +13,10 @@ pub mod report;
 use super::run::{Run, RunRequest};
 use super::{Engine, RunError, spans};
 use crate::domain::ids::PaymentId;
-use crate::gateway::{ListedBy, PaymentPage};
+use crate::gateway::ListedBy;
 use crate::shutdown::Shutdown;
-use chrono::{DateTime, TimeDelta, Utc};
-use listing::{LISTED_MAX, PAGE_SIZE};
+use chrono::{DateTime, Utc};
+use listing::{Range, Window};
 use report::ReconcileReport;
 use std::collections::HashSet;
 use tracing::Instrument;
@@ -72,38 +72,22 @@ impl Engine {
     pub(super) async fn reconcile_range(
         &self,
         run: &Run,
-        range: (DateTime<Utc>, DateTime<Utc>),
+        range: Range,
         report: &mut ReconcileReport,
     ) -> Result<(), RunError> {
-        let mut windows = vec![range];
-        while let Some((from, until)) = windows.pop() {
-            if run.is_stopping() {
-                return Ok(());
-            }
-            let first = self.list(ListedBy::Created, (from, until), 0).await?;
-            if first.total > u64::from(LISTED_MAX) && until - from > TimeDelta::seconds(1) {
-                let middle = from + (until - from) / 2;
-                // The earlier half first: a subscription's periods are settled in their order.
-                windows.push((middle, until));
-                windows.push((from, middle));
-            } else {
-                self.reconcile_window(run, (from, until), first, report).await?;
-            }
+        let mut ranges = vec![range];
+        while !run.is_stopping() {
+            let Some(window) = self.next_window(ListedBy::Created, &mut ranges).await? else { break };
+            self.reconcile_window(run, window, report).await?;
         }
         Ok(())
     }
 
-    async fn reconcile_window(
-        &self,
-        run: &Run,
-        (from, until): (DateTime<Utc>, DateTime<Utc>),
-        first: PaymentPage,
-        report: &mut ReconcileReport,
-    ) -> Result<(), RunError> {
-        let pages = u32::try_from(first.total).unwrap_or(u32::MAX).min(LISTED_MAX).div_ceil(PAGE_SIZE);
-        report.listed += first.total;
+    async fn reconcile_window(&self, run: &Run, window: Window, report: &mut ReconcileReport) -> Result<(), RunError> {
+        let (range, pages) = (window.range, window.pages());
+        report.listed += window.first.total;
         let mut handled: HashSet<PaymentId> = HashSet::new();
-        let mut page = first;
+        let mut page = window.first;
         for number in 1..=pages {
             let ours = self.ours_among(page.items).await;
             report.ours += ours.len() as u64;
@@ -112,11 +96,11 @@ impl Engine {
             if number == pages || run.is_stopping() {
                 break;
             }
-            page = self.list(ListedBy::Created, (from, until), number).await?;
+            page = self.list(ListedBy::Created, range, number).await?;
         }
         if run.is_stopping() {
             return Ok(());
         }
-        self.confirm_recorded(run, (from, until), &handled, report).await
+        self.confirm_recorded(run, range, &handled, report).await
     }
 }

@@ -10,7 +10,6 @@ mod control;
 mod cursor;
 mod document;
 mod plan;
-mod refusals;
 mod renewals;
 mod runs;
 mod schema;

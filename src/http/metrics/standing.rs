@@ -109,7 +109,7 @@ impl Seen {
         for (state, count) in &backlog.by_state {
             states.get_or_create(&State { state: state.clone() }).set(*count);
         }
-        registry.register("renewals", "Renewals, by state", states);
+        registry.register("renewals", "Renewals that are not paid, by state", states);
         registry.register("queue_depth", "Renewals that can be claimed now", gauge(backlog.due_now));
         let oldest = backlog.oldest_unknown.into_iter().chain(backlog.oldest_unsettled).min();
         let help = "Age of the oldest charge without an outcome; 0 where all have one";

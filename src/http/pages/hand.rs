@@ -4,7 +4,6 @@ use super::frame;
 use super::parts;
 use super::visitor::{Patience, Visitor};
 use crate::domain::action::Hand;
-use crate::engine::RunError;
 use crate::engine::by_hand::ByHandError;
 use crate::http::{Door, Problem};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -102,32 +101,7 @@ pub async fn outcome<T>(visitor: &Visitor, begun: JoinHandle<Result<T, ByHandErr
     match visitor.wait_for(begun).await {
         Patience::Over => Ok(None),
         Patience::Ended(Ok(Ok(done))) => Ok(Some(done)),
-        Patience::Ended(Ok(Err(error))) => Err(told(error)),
+        Patience::Ended(Ok(Err(error))) => Err(error.into()),
         Patience::Ended(Err(lost)) => Err(Problem::internal(&lost)),
-    }
-}
-
-/// Why a person's command was not done, in the engine's words.
-fn told(error: ByHandError) -> Problem {
-    match error {
-        ByHandError::Refused(refusal) => {
-            let problem = Problem::conflict(refusal.what).money(refusal.money);
-            refusal.hints.into_iter().fold(problem, Problem::hint)
-        }
-        error @ ByHandError::NotFound(_) => Problem::nothing_there(error.to_string()).money("nothing was done"),
-        ByHandError::Run(error) => of_run(error),
-    }
-}
-
-/// Why a run could not do its work.
-pub fn of_run(error: RunError) -> Problem {
-    const SETTLED: &str =
-        "what was charged and not recorded yet is looked up by the next run; nothing is charged twice";
-    match error {
-        RunError::Store(error) => Problem::from(error).money(SETTLED),
-        error @ RunError::ClockSkew { .. } => Problem::conflict(error.to_string())
-            .money("nothing was charged")
-            .hint("set the clocks of the database server and of this machine (NTP), then run it again"),
-        error => Problem::conflict(error.to_string()).money(SETTLED),
     }
 }

@@ -1,7 +1,6 @@
 //! What a run would do on some date: its sums, and each subscription with its reason.
 
 use super::frame::{Page, Tab};
-use super::hand::of_run;
 use super::parts::{self, Tone};
 use super::shown::{count, fill, maybe_sum, sum};
 use super::visitor::Visitor;
@@ -65,7 +64,7 @@ async fn build(visitor: &Visitor, asked: &str) -> Result<Page, Problem> {
             lines.push(line.clone());
         }
     };
-    let preview = visitor.site.engine.preview(&request, &mut hear).await.map_err(of_run)?;
+    let preview = visitor.site.engine.preview(&request, &mut hear).await?;
     let title = fill(visitor.words().plan_of, &[&visitor.look.language.day(preview.business_date)]);
     let body = body(visitor, &title, &preview, &lines);
     Ok(Page { tab: Tab::Plan, title, body })
@@ -103,7 +102,7 @@ fn body(visitor: &Visitor, title: &str, preview: &Preview, lines: &[PlanLine]) -
         @if preview.paused.is_some() { (parts::banner(Tone::Bad, words.paused, &html! { (words.run_paused) })) }
         @for tripped in &preview.brakes {
             (parts::banner(Tone::Bad, words.plan_brake, &html! {
-                (of(words.terms().brakes, tripped.brake.as_str())) " (" (tripped.why) ")"
+                (of(words.terms().brakes, tripped.brake.as_str())) " (" (visitor.said(&tripped.why)) ")"
             }))
         }
         @if let (Some(first), Some(last)) = (preview.missed.first(), preview.missed.last()) {

@@ -2,14 +2,16 @@
 
 use super::frame::{Page, Tab};
 use super::parts;
-use super::shown::{count, maybe_sum};
+use super::shown::{count, fill, maybe_sum};
 use super::visitor::Visitor;
+
 use crate::http::Problem;
 use crate::store::read::RenewalRow;
 use axum::response::Response;
 use maud::{Markup, html};
 
-const ROWS: u32 = 200;
+/// What is beyond is said to be there, and not counted out: the last page of it comes when these are answered.
+const ROWS: usize = 200;
 
 pub async fn page(visitor: Visitor) -> Response {
     let built = rows(&visitor).await.map(|rows| Page {
@@ -20,18 +22,24 @@ pub async fn page(visitor: Visitor) -> Response {
     visitor.answer(built)
 }
 
+/// One more than are shown, to know whether there are more.
 async fn rows(visitor: &Visitor) -> Result<Vec<RenewalRow>, Problem> {
-    Ok(visitor.site.engine.store.needs_person(ROWS).await?)
+    let rows = u32::try_from(ROWS + 1).unwrap_or(u32::MAX);
+    Ok(visitor.site.engine.store.needs_person(rows).await?)
 }
 
-fn body(visitor: &Visitor, rows: Vec<RenewalRow>) -> Markup {
+fn body(visitor: &Visitor, mut rows: Vec<RenewalRow>) -> Markup {
     let words = visitor.words();
+    let are_more = rows.len() > ROWS;
+    rows.truncate(ROWS);
+    let number = |rows: &[RenewalRow]| format!("{}{}", number(rows), if are_more { "+" } else { "" });
     let (unknown, waiting): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == "unknown");
     html! {
         div.head {
             div {
                 h1 { (words.needs_person) " " span.muted { (number(&waiting)) } }
                 @if !waiting.is_empty() { p.muted { (words.review_what) } }
+                @if are_more { p.muted { (fill(words.plan_first_lines, &[&ROWS.to_string()])) } }
             }
         }
         section.card {

@@ -1,7 +1,7 @@
 //! A run by a person's hand: the plan with its sum first, then the run, in the daemon's own lane.
 
 use super::frame::{self, Page, Tab};
-use super::hand::{Operator, Sent, buttons, of_run};
+use super::hand::{Operator, Sent, buttons};
 use super::parts::{self, Tone};
 use super::plan::{Total, totals};
 use super::shown::{count, sum};
@@ -62,7 +62,7 @@ async fn begin(sent: &Sent) -> Result<Response, Problem> {
     match visitor.wait_for(begun).await {
         Patience::Over => Ok(Redirect::to("/runs").into_response()),
         Patience::Ended(Ok(Ok(report))) => Ok(Redirect::to(&format!("/runs/{}", report.run_id)).into_response()),
-        Patience::Ended(Ok(Err(error))) => Err(of_run(error)),
+        Patience::Ended(Ok(Err(error))) => Err(error.into()),
         Patience::Ended(Err(lost)) => Err(Problem::internal(&lost)),
     }
 }
@@ -85,7 +85,7 @@ fn log(zone: &crate::domain::date::Zone, report: &Result<RunReport, crate::engin
 /// # Errors
 /// What whoever asked is told.
 pub async fn preview(visitor: &Visitor) -> Result<Preview, Problem> {
-    visitor.site.engine.preview(&RunRequest::default(), &mut |_| {}).await.map_err(of_run)
+    Ok(visitor.site.engine.preview(&RunRequest::default(), &mut |_| {}).await?)
 }
 
 /// What somebody looked at before they said yes.
@@ -130,7 +130,7 @@ fn what(visitor: &Visitor, preview: &Preview) -> Markup {
         @if preview.paused.is_some() { (parts::banner(Tone::Warn, "", &html! { (words.run_paused) })) }
         @for tripped in &preview.brakes {
             (parts::banner(Tone::Bad, words.plan_brake, &html! {
-                (of(words.terms().brakes, tripped.brake.as_str())) " (" (tripped.why) "). " (words.run_braked)
+                (of(words.terms().brakes, tripped.brake.as_str())) " (" (visitor.said(&tripped.why)) "). " (words.run_braked)
             }))
         }
         @if totals.is_empty() { p { (words.run_none) } }

@@ -106,7 +106,7 @@ fn troubles(visitor: &Visitor, run: &RunRow) -> Markup {
         }
         @for brake in list("brakes") {
             (parts::banner(Tone::Bad, words.brake_holds, &html! {
-                (of(words.terms().brakes, &text(&brake, "brake"))) ": " (text(&brake, "why"))
+                (of(words.terms().brakes, &text(&brake, "brake"))) ": " (visitor.said(&text(&brake, "why")))
             }))
         }
         @for (channel, why) in stopped.into_iter().flatten() {

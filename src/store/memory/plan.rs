@@ -46,9 +46,10 @@ pub(super) fn due_count(store: &MemoryStore, page: &DuePage) -> Result<u64, Stor
     })
 }
 
-/// The subscription came to its period by a renewal that this run planned or charged.
-fn is_renewed_in(tables: &Tables, sub: &Subscription, run: RunId) -> bool {
-    let has_tried = |renewal| tables.attempts_of(renewal).any(|attempt| attempt.run_id == run);
+/// The subscription came to its period by a renewal that this run planned or charged, or that was charged beside it.
+fn is_renewed_in(tables: &Tables, sub: &Subscription, (run, since): (RunId, DateTime<Utc>)) -> bool {
+    let has_tried =
+        |renewal| tables.attempts_of(renewal).any(|attempt| attempt.run_id == run || attempt.started_at > since);
     tables.renewals().iter().any(|row| {
         row.subscription_id.as_str() == sub.row.id
             && row.period_end == Some(sub.row.current_period_end)

@@ -18,7 +18,9 @@ pub(super) fn backlog(store: &MemoryStore) -> Result<Backlog, StoreError> {
     store.read(|tables, now| {
         let mut backlog = Backlog::default();
         for row in tables.renewals().iter() {
-            *backlog.by_state.entry(row.state.as_str().to_owned()).or_default() += 1;
+            if row.state != State::Paid {
+                *backlog.by_state.entry(row.state.as_str().to_owned()).or_default() += 1;
+            }
             let next_look_up_at = row.next_look_up_at.filter(|_| row.attempt_count > 0);
             backlog.next_look_up_at = earlier(backlog.next_look_up_at, next_look_up_at);
             if row.state == State::Due {

@@ -1,2 +1,2 @@
--- Renewals by state.
-SELECT state, count(*) AS renewals FROM renewals GROUP BY state
+-- Renewals by state, without the paid: they are all that was ever sold, and the index holds the others alone.
+SELECT state, count(*) AS renewals FROM renewals WHERE state <> 'paid' GROUP BY state

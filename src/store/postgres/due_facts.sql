@@ -3,7 +3,7 @@
 -- `OFFSET 0` has the planner ask for each of the page by its key: as a join it would hold each against all that this run
 -- has charged, once it takes those for few.
 -- $1 ends before, $2 after: period end or NULL, $3 after: id, $4 at most, $5 only these ids (JSON) or NULL,
--- $6 without those whose last period this run planned or charged, or NULL
+-- $6 without those whose last period this run planned or charged, or NULL, $7 nor those that anybody charged since it started
 SELECT s.id, s.customer_id, coalesce(s.next_plan_id, s.plan_id) AS plan_id, p.amount, p.currency, p.interval,
     p.order_name, s.current_period_start, s.current_period_end, s.anchor_day, s.cancel_at_period_end,
     EXISTS (SELECT FROM billing_keys k WHERE k.customer_id = s.customer_id AND k.state = 'usable') AS has_usable_key,
@@ -26,7 +26,8 @@ WHERE s.status IN ('active', 'past_due')
         SELECT FROM renewals m
         WHERE m.subscription_id = s.id AND m.period_end = s.current_period_end AND m.state = 'paid'
             AND (m.planned_by = $6::uuid OR EXISTS (
-                SELECT FROM attempts a WHERE a.renewal_id = m.id AND a.run_id = $6::uuid))
+                SELECT FROM attempts a
+                WHERE a.renewal_id = m.id AND (a.run_id = $6::uuid OR a.started_at > $7::timestamptz)))
         OFFSET 0)
 ORDER BY s.current_period_end, s.id
 LIMIT $4::bigint

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// An attempt under its new lease, not committed yet.
 pub struct Taken {
     pub attempt: Attempt,
+    pub was_left: bool,
     pub may_resend: bool,
     pub cancel_at_period_end: bool,
 }
@@ -35,6 +36,7 @@ pub fn take(row: AttemptFacts, lease: TimeDelta, claims_max: u32) -> Result<Resu
     let renewal_id = row.renewal_id()?;
     let subscription = SubscriptionId(row.subscription_id.clone());
     let (now, cancel_at_period_end) = (row.now, row.cancel_at_period_end);
+    let was_left = row.state == State::Charging.as_str();
     let may_resend = !cancel_at_period_end && !row.paused && row.period_is_next && row.billing_key.is_some();
     let lease_epoch = row.lease_epoch.saturating_add(1);
     let claims = row.unsettled_claims;
@@ -43,7 +45,7 @@ pub fn take(row: AttemptFacts, lease: TimeDelta, claims_max: u32) -> Result<Resu
         let problem = || format!("it was claimed {claims} times without an outcome, and may be what ends the process");
         if claims < i64::from(claims_max) { Ok(attempt) } else { Err((problem(), look_up)) }
     });
-    Ok(readable.map(|attempt| Taken { attempt, may_resend, cancel_at_period_end }).map_err(
+    Ok(readable.map(|attempt| Taken { attempt, was_left, may_resend, cancel_at_period_end }).map_err(
         |(problem, next_look_up_at)| {
             let reason = format!("the open attempt cannot be resolved: {problem}; it may have been charged");
             let event = review_event(&subscription, renewal_id, &reason, now);
@@ -56,6 +58,7 @@ pub fn take(row: AttemptFacts, lease: TimeDelta, claims_max: u32) -> Result<Resu
 pub fn committed(taken: Vec<Taken>) -> Vec<TakenOver> {
     let hand_out = |one: Taken| TakenOver {
         attempt: Committed(one.attempt),
+        was_left: one.was_left,
         may_resend: one.may_resend,
         cancel_at_period_end: one.cancel_at_period_end,
     };

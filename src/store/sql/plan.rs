@@ -54,7 +54,8 @@ impl Step for DueFacts {
             Param::maybe_text(after_id.map(|id| id.0)),
             Param::Int(i64::from(self.page.rows_max)),
             self.only.clone(),
-            Param::maybe_text(self.page.not_again_in.map(|run| run.to_string())),
+            Param::maybe_text(self.page.not_again_in.map(|(run, _)| run.to_string())),
+            Param::Time(self.page.not_again_in.map(|(_, started)| started)),
         ];
         tx.rows(&statement::DUE_FACTS, &params).await
     }

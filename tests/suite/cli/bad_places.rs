@@ -24,6 +24,11 @@ fn a_postgres_that_is_not_there() {
         said.refused(1, &["database cannot be reached", "Connection refused"]).money("nothing is charged twice");
         assert!(said.err.contains("DATABASE_URL") && !said.err.contains("hunter2"), "{said:#?}");
     }
+    // Of a password with a question mark in it the rest is taken for a parameter, which the driver does not know.
+    let cut = place.with("DATABASE_URL", "postgres://renewd:a@127.0.0.1:9?hunter2@host/renewd");
+    let said = cut.run(&["run"]);
+    said.refused(1, &["database cannot be reached"]);
+    assert!(!said.err.contains("hunter2"), "{said:#?}");
 }
 
 #[test]

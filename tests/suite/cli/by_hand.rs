@@ -198,14 +198,17 @@ fn who_is_the_user_of_the_process_where_the_environment_names_none() {
     assert_eq!(told, [String::from_utf8(user).expect("a name").trim()]);
 }
 
+/// Two commands that start at one moment would be listed in the order in which they got to their first statement.
+const AFTERWARDS: &str = "2026-01-30T10:21:00+09:00";
+
 #[test]
 fn pause_resume_and_reconcile_are_kept_with_who_did_it() {
     let stage = Stage::with(&[("a", "billing-key-a")]);
     stage.place.at(NOW, &["pause", "--reason", "prices", "--actor", "haneul"]).ok();
     stage.place.at(LATER, &["resume", "--reason", "mended", "--actor", "haneul"]).ok();
-    stage.place.at(LATER, &["reconcile", "--reason", "after the outage", "--actor", "haneul"]).ok();
+    stage.place.at(AFTERWARDS, &["reconcile", "--reason", "after the outage", "--actor", "haneul"]).ok();
     let told = stage.place.texts("SELECT kind || ' ' || actor || ': ' || reason FROM actions ORDER BY created_at, id");
     assert_eq!(told, ["pause haneul: prices", "resume haneul: mended", "reconcile haneul: after the outage"]);
-    let status = stage.place.at(LATER, &["--output", "json", "status"]).ok().json();
+    let status = stage.place.at(AFTERWARDS, &["--output", "json", "status"]).ok().json();
     assert_eq!((status["by_hand"].as_array().unwrap().len(), &status["by_hand"][2]["kind"]), (3, &"pause".into()));
 }

@@ -1,6 +1,6 @@
 //! The daemon as a real process: it catches up, ticks, shares, waits for its database, and stops in time.
 
-use super::database::{change_postgres, on_postgres};
+use super::database::on_postgres;
 use super::place::{Place, Said};
 use super::running::{Running, Simulator, wait_until};
 use super::{LATER, NOW, Stage, lines};
@@ -72,8 +72,9 @@ fn runs(stage: &Stage, trigger: &str) -> Vec<Value> {
 }
 
 fn paid(stage: &Stage) -> u64 {
-    let status = stage.place.at(LATER, &["--output", "json", "status"]).ok().json();
-    status["backlog"]["by_state"]["paid"].as_u64().unwrap_or(0)
+    let count = || stage.place.count("renewals WHERE state = 'paid'");
+    // Some of these tests have a runtime of their own.
+    std::thread::scope(|threads| threads.spawn(count).join().expect("a database that answers"))
 }
 
 #[track_caller]
@@ -89,7 +90,9 @@ fn what_was_missed_is_done_at_the_start_and_what_was_done_is_not_done_again() {
     let stage = stage_on(On::Sqlite, 3, &[]);
     let daemon = start(&stage, NOW);
     wait_until("the run of ten o'clock", || stage.simulator.charged().len() == 3);
-    wait_until("its end", || runs(&stage, "schedule").iter().any(|run| run["status"] == "completed"));
+    for trigger in ["schedule", "reconcile (schedule)", "look-ahead (schedule)"] {
+        wait_until("its end", || runs(&stage, trigger).iter().any(|run| run["status"] == "completed"));
+    }
     let said = stopped(daemon);
     said.line(&["renewals of", "were missed"]).line(&["reconciliation of", "were missed"]);
     said.line(&["look ahead of", "were missed"]);
@@ -151,12 +154,8 @@ fn two_at_once(on: On) {
     }
     each_once(&stage, COUNT);
     // A run ends only when nothing is left to claim: two that charged are one of each daemon.
-    let workers = "SELECT DISTINCT run_id FROM attempts";
-    let worked = match on {
-        On::Sqlite => stage.place.texts(workers).len() as u64,
-        On::Postgres => change_postgres(&url, workers),
-    };
-    assert!(worked >= 2, "one did all the work");
+    let workers = stage.place.texts("SELECT DISTINCT CAST(run_id AS TEXT) FROM attempts");
+    assert!(workers.len() >= 2, "one did all the work");
 }
 
 #[test]
@@ -199,7 +198,9 @@ fn a_daemon_that_is_told_to_stop_settles_and_goes_on_later_on_postgres() {
 
 #[test]
 fn a_gateway_that_hangs_does_not_hold_the_stop() {
-    let stage = stage_on(On::Sqlite, 2, &["--request-latency", "60s"]);
+    let mut stage = stage_on(On::Sqlite, 2, &["--request-latency", "60s"]);
+    // Less than the default: what is left of the ten seconds is the machine's.
+    stage.place.set("RENEWD_CHARGE__STOP_WITHIN", "4s");
     let daemon = start(&stage, NOW);
     is_up(&daemon);
     std::thread::sleep(Duration::from_secs(1));
@@ -263,6 +264,7 @@ async fn it_waits_for_its_database_and_goes_on() {
     server.start_again().await;
     wait_until("the first charges", || stage.simulator.charged().len() == 2);
     wait_until("their ends", || paid(&stage) == 2);
+    assert!(daemon.said().contains("the database is back"), "{}", daemon.said());
 
     server.stop_at_once().await;
     wait_until("a job that fails", || daemon.said().contains("could not be done"));
@@ -272,6 +274,7 @@ async fn it_waits_for_its_database_and_goes_on() {
     subscribe(&stage, "after", 1);
     wait_until("the charge after it", || stage.simulator.charged().len() == 3);
     wait_until("its end", || paid(&stage) == 3);
+    wait_until("a word of it", || daemon.said().contains("could be done again"));
     stopped(daemon);
     each_once(&stage, 3);
 }

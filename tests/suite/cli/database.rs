@@ -52,6 +52,17 @@ pub fn on_postgres(name: &str) -> String {
     block_on(postgres::database(name))
 }
 
+/// The rows of a statement's one text column.
+pub fn texts_of_postgres(url: &str, statement: &str) -> Vec<String> {
+    block_on(async {
+        let mut connection = PgConnection::connect(url).await.expect("the running server");
+        let statement = AssertSqlSafe(statement.to_owned());
+        let texts = sqlx::query_scalar(statement).fetch_all(&mut connection).await.expect("a statement that works");
+        connection.close().await.expect("a clean goodbye");
+        texts
+    })
+}
+
 /// Does one statement on PostgreSQL; how many rows it changed.
 pub fn change_postgres(url: &str, statement: &str) -> u64 {
     block_on(async {

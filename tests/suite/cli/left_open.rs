@@ -112,7 +112,7 @@ fn claims_that_a_run_could_not_settle_in_time_are_left_open_by_it() {
     let mut stage = Stage::behind(&["--latency", "30s"], &[("a", "billing-key-a"), ("b", "billing-key-b")]);
     stage.place.set("RENEWD_CHARGE__STOP_WITHIN", "100ms");
     let running = stage.place.start(&["--clock", NOW, "--output", "json", "run", "--exit-3-on-open"]);
-    wait_until("both claims", || stage.place.count("attempts WHERE state = 'open'") == 2);
+    wait_until("both requests", || stage.simulator.requests("charge") == 2);
     running.signal("TERM");
     let said = running.end(Duration::from_secs(10));
     assert_eq!(said.code, Some(3), "{said:#?}");

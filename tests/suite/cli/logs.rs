@@ -144,6 +144,7 @@ fn what_a_request_causes_is_logged_in_its_trace() {
     let mut stage = Served::on(On::Sqlite, &[]);
     stage.place.import(&lines(&[("1", "billing-key-1")]));
     stage.place.set("GOOGLE_CLOUD_PROJECT", "a-shop");
+    stage.without_runs_of_its_own();
     let token = stage.token("haneul", "operator");
     let served = stage.serve().up();
     let start = served.request(reqwest::Method::POST, "/api/v1/runs").bearer_auth(token).body("{}");

@@ -18,9 +18,7 @@ fn status_tells_runs_the_backlog_and_what_needs_a_person() {
     let stage = stage();
     let status = stage.place.at(NOW, &["--output", "json", "status"]).ok().json();
     let states = &status["backlog"]["by_state"];
-    for state in ["paid", "due", "unknown", "review"] {
-        assert_eq!(states[state], 1, "{status:#}");
-    }
+    assert_eq!(states, &serde_json::json!({ "due": 1, "unknown": 1, "review": 1 }), "without the paid: {status:#}");
     assert_eq!((&status["runs"][0]["status"], &status["runs"][0]["figures"]["paid"]), (&"completed".into(), &1.into()));
     let looks: Vec<&str> =
         status["needs_a_look"].as_array().unwrap().iter().map(|row| row["subscription_id"].as_str().unwrap()).collect();

@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 /// Within the charging window of 30 January; the periods of [`subscriber`] end in the night after.
 pub const NOW: &str = "2026-01-30T10:00:00+09:00";
 /// After every lease of [`NOW`] has ended.
-const LATER: &str = "2026-01-30T10:20:00+09:00";
+pub const LATER: &str = "2026-01-30T10:20:00+09:00";
 
 /// A migrated database, its subscribers, and the gateway that they are charged at.
 pub struct Stage {

@@ -1,5 +1,6 @@
 //! Processes that are watched while they run: each has a deadline, and ends with its handle.
 
+use super::database::block_on;
 use super::place::{Place, Said};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// A loaded machine may take long to start a process.
-const START_SECS_MAX: u64 = 30;
+const START_SECS_MAX: u64 = 120;
 const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until `is_so`, for a bounded time.
@@ -118,6 +119,17 @@ impl Simulator {
     /// One of the variables that it tells.
     pub fn told(&self, name: &str) -> &str {
         &self.told[name]
+    }
+
+    /// Requests of this route that arrived, whether they were answered or not.
+    pub fn requests(&self, route: &str) -> u64 {
+        // Only one can be installed; each that comes first does.
+        renewd::app::install_tls();
+        let url = format!("{}/_simulator/ledger", self.told("PORTONE_API_BASE"));
+        let request = reqwest::Client::new().get(url).header("authorization", "PortOne simulator-secret");
+        let ledger = block_on(async { request.send().await?.text().await }).expect("its ledger");
+        let ledger: serde_json::Value = serde_json::from_str(&ledger).expect("JSON");
+        ledger["requests"][route].as_u64().unwrap_or(0)
     }
 
     /// The payment ids that took money, in order, as often as they did.

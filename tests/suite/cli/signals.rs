@@ -84,9 +84,7 @@ fn a_run_that_cannot_wait_for_its_requests_leaves_them_and_only_them_under_their
     let mut stage = stage("60s");
     stage.place.set("RENEWD_CHARGE__STOP_WITHIN", "1s");
     let running = start(&stage);
-    wait_until("the first claims", || stage.place.count("renewals WHERE state = 'charging'") >= SLOTS);
-    // Let their requests go out: the gateway says nothing of a request before it has approved it.
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until("their requests", || stage.simulator.requests("charge") >= SLOTS);
     let said = told_to_stop(running);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert_eq!(said.json()["status"], "interrupted", "{said:#?}");

@@ -57,8 +57,6 @@ fn no_error_repeats_a_secret() {
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "postgres://u:hunter2@h:port/db"),
         ("PORTONE_API_BASE", "https://u:hunter2@api.portone.io"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:hunter2@collector:4318"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/?key=hunter2"),
     ] {
         let error = with_environment(&[(name, value)]).unwrap_err();
         assert!(error.to_string().contains(&format!("(from {name})")), "{error}");

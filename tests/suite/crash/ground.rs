@@ -18,16 +18,28 @@ const START: &str = "2026-01-30T10:00:00+09:00";
 const PERIOD_START: &str = "2025-12-31T00:00:00+09:00";
 pub const PERIOD_END: &str = "2026-01-31T00:00:00+09:00";
 
-/// How long a claim of these runs belongs to its process.
-pub const LEASE: Duration = Duration::from_millis(900);
+/// Time enough for each step, however busy the machine is.
+pub const PATIENT: [(&str, &str); 5] = [
+    ("RENEWD_CHARGE__LEASE", "60s"),
+    ("RENEWD_CHARGE__SEND_WITHIN", "20s"),
+    ("RENEWD_GATEWAY__CALL_TIMEOUT", "20s"),
+    ("RENEWD_GATEWAY__FIRST_BYTE_TIMEOUT", "20s"),
+    ("RENEWD_GATEWAY__CONNECT_TIMEOUT", "20s"),
+];
 
-/// Short waits, so that a stopped process loses its lease within a test; a lease must outlive a call and its wait.
-const SETTINGS: [(&str, &str); 12] = [
+/// Short waits, so that a stopped process loses its lease within a round; a lease must outlive a call and its wait.
+pub const HASTY: [(&str, &str); 5] = [
     ("RENEWD_CHARGE__LEASE", "900ms"),
     ("RENEWD_CHARGE__SEND_WITHIN", "200ms"),
     ("RENEWD_GATEWAY__CALL_TIMEOUT", "600ms"),
     ("RENEWD_GATEWAY__FIRST_BYTE_TIMEOUT", "600ms"),
     ("RENEWD_GATEWAY__CONNECT_TIMEOUT", "600ms"),
+];
+
+/// How long a claim of a hasty run belongs to its process.
+pub const HASTY_LEASE: Duration = Duration::from_millis(900);
+
+const SETTINGS: [(&str, &str); 7] = [
     ("RENEWD_CHARGE__REPEATS_WITHIN", "300ms"),
     ("RENEWD_CHARGE__REPEATS_MAX", "2"),
     ("RENEWD_CHARGE__CONCURRENCY", "3"),
@@ -122,8 +134,9 @@ impl Ground {
         let mut settings = SimulatorSettings::new(Arc::new(clock.clone()));
         settings.model = ModelSettings { latency, ledger_file: Some(ledger.clone()), ..ModelSettings::default() };
         let simulator = Simulator::start(settings).await.expect("a simulated gateway");
-        let settings = SETTINGS
+        let settings = PATIENT
             .iter()
+            .chain(&SETTINGS)
             .map(|(name, value)| (*name, (*value).to_owned()))
             .chain([("DATABASE_URL", database_url.clone()), ("PORTONE_API_BASE", simulator.base_url())]);
         Self {
@@ -147,6 +160,11 @@ impl Ground {
     pub fn set(&mut self, name: &'static str, value: String) {
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value));
+    }
+
+    /// How long the runs wait that start from now on: [`PATIENT`] or [`HASTY`].
+    pub fn set_waits(&mut self, waits: &[(&'static str, &str)]) {
+        waits.iter().for_each(|(name, time)| self.set(name, (*time).to_owned()));
     }
 
     /// A `renewd run` that goes by the round's clock.

@@ -2,15 +2,19 @@
 //! the first one goes on with an answer that is old.
 
 use super::audit::Moment;
-use super::ground::{Ground, LEASE, template};
+use super::ground::{Ground, template};
 use super::worker::Signal;
 use crate::support::postgres::PrivateServer;
 use chrono::TimeDelta;
 use renewd::gateway::simulator::Route;
 use std::time::{Duration, Instant};
 
-const LATENCY: Duration = Duration::from_millis(250);
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longer than a busy machine takes to stop a process.
+const LATENCY: Duration = Duration::from_secs(3);
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Longer than the lease of a claim.
+const PAST_THE_LEASE: TimeDelta = TimeDelta::seconds(61);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_slept_past_its_lease_neither_charges_again_nor_tells_twice() {
@@ -48,7 +52,8 @@ async fn sleep_through_an_answer(ending: &str) -> (PrivateServer, Ground, String
     let mut sleeper = ground.run();
     until(|| ground.simulator.model().ledger().requests(Route::Charge) == 1).await;
     assert!(sleeper.signal(Signal::Stop), "{}", sleeper.said());
-    tokio::time::sleep(LEASE.max(LATENCY)).await;
+    tokio::time::sleep(LATENCY).await;
+    ground.clock.pass(PAST_THE_LEASE);
     let mut other = ground.run();
     assert!(other.wait().await.success(), "{}", other.said());
     ground.audit(Moment::AnyTime).await;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any run takes, on a machine that is busy with others too.
-const LIFE_MAX: Duration = Duration::from_secs(60);
+const LIFE_MAX: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
 
 pub struct Worker {

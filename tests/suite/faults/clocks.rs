@@ -3,7 +3,7 @@
 use super::database::execute;
 use crate::world::{On, World, clone_app, config_at};
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use renewd::app::App;
 use renewd::clock::{Clock, SystemClock};
 use renewd::engine::run::RunRequest;
@@ -32,11 +32,15 @@ impl Clock for Off {
     }
 }
 
-/// At any time of the day, so that the test may run at any time.
-const ALWAYS: [(&str, &str); 2] = [("charge.window", "00:00-24:00"), ("charge.quiet", "03:33-03:34")];
+/// At any time of the day, so that the test may run at any time: the quiet minute is far from now.
+fn always() -> [(&'static str, &'static str); 2] {
+    let seoul = SystemClock.now() + TimeDelta::hours(9);
+    let quiet = if (6..18).contains(&seoul.hour()) { "00:33-00:34" } else { "12:33-12:34" };
+    [("charge.window", "00:00-24:00"), ("charge.quiet", quiet)]
+}
 
 async fn run(world: &World, gateway: &Simulator, off: TimeDelta) -> RunReport {
-    let config = config_at(&world.app, &gateway.base_url(), &ALWAYS);
+    let config = config_at(&world.app, &gateway.base_url(), &always());
     let app = App { config, clock: Arc::new(Off(off)), ..clone_app(&world.app) };
     let engine = app.engine(app.database().await.unwrap(), Arc::new(Silent)).await.unwrap();
     engine.run(&RunRequest::default(), &Shutdown::new(Duration::from_secs(8))).await.unwrap()
@@ -46,7 +50,7 @@ async fn run(world: &World, gateway: &Simulator, off: TimeDelta) -> RunReport {
 /// clock counts, and the gateway's agrees with it.
 #[tokio::test]
 async fn a_worker_whose_clock_is_two_hours_off_charges_what_is_due_and_nothing_else() {
-    let world = World::with(On::Postgres, &ALWAYS).await;
+    let world = World::with(On::Postgres, &always()).await;
     let gateway = Simulator::start(SimulatorSettings::new(Arc::new(SystemClock))).await.unwrap();
     let url = world.app.config.database.url.expose();
     for name in ["now", "in-an-hour"] {

@@ -14,15 +14,6 @@ const SUBSCRIPTIONS: usize = 12;
 /// A pooler hands out another server for each transaction: what a session was told or has prepared is gone.
 async fn behind_a_pooler(name: &str) -> (Ground, PostgresProxy) {
     let mut ground = ground(name, Duration::ZERO).await;
-    // One run is to do all of it, however busy the machine is.
-    for (setting, time) in [
-        ("RENEWD_GATEWAY__CALL_TIMEOUT", "5s"),
-        ("RENEWD_GATEWAY__FIRST_BYTE_TIMEOUT", "5s"),
-        ("RENEWD_CHARGE__LEASE", "60s"),
-        ("RENEWD_CHARGE__SEND_WITHIN", "20s"),
-    ] {
-        ground.set(setting, time.to_owned());
-    }
     ground.subscribe(&[""; SUBSCRIPTIONS]).await;
     let proxy = PostgresProxy::start(&ground.auditor.database_url, Habit::ForgetSessions);
     ground.set("DATABASE_URL", proxy.url());

@@ -15,12 +15,9 @@ const LATER: TimeDelta = TimeDelta::minutes(11);
 
 const HANGS: Trouble = Trouble::Delay { millis: 60_000 };
 
-/// One subscription whose charge and look-ups never end, and runs with the time to wait for them.
+/// One subscription whose charge and look-ups never end.
 async fn hanging(name: &str) -> Ground {
     let mut ground = ground(name, Duration::ZERO).await;
-    ground.set("RENEWD_GATEWAY__CALL_TIMEOUT", "20s".to_owned());
-    ground.set("RENEWD_GATEWAY__FIRST_BYTE_TIMEOUT", "20s".to_owned());
-    ground.set("RENEWD_CHARGE__LEASE", "60s".to_owned());
     ground.subscribe(&[""]).await;
     ground.simulator.model().add_rule(Rule::new(When::Subscription("s1".to_owned()), HANGS));
     ground

@@ -1,10 +1,10 @@
 //! The pages over plain HTTP: who may open them, whose forms are taken, and what every page says about itself.
 
 use super::served::{Answer, On, Served, Stage};
-use crate::cli::NOW;
 use crate::cli::database::block_on;
 use crate::cli::place::Place;
 use crate::cli::running::wait_until;
+use crate::cli::{LATER, NOW};
 use crate::support::postgres::PrivateServer;
 use reqwest::Method;
 use serde_json::Value;
@@ -225,13 +225,14 @@ fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it()
             let runs = get(&served, "/runs", &cookie).text;
             runs.contains(">Schedule<") && !runs.contains("Running")
         });
-        stage.subscribe(&[("a", "bk-a-slow-approval")]);
+        stage.subscribe(&[("a", "bk-a")]);
+        stage.slow_approval();
         let page = get(&served, "/run", &cookie);
         assert!(page.text.contains("₩55,000"), "{}", page.text);
         let (key, seen) = (hidden(&page, "form_key"), hidden(&page, "seen"));
         let fields = [("form_key", key.as_str()), ("seen", seen.as_str())];
-        let gone = posted(&served, "/run", &cookie, &fields).timeout(std::time::Duration::from_millis(700));
-        assert!(served.try_send(gone).is_err_and(|err| err.is_timeout()), "it takes three seconds");
+        let gone = posted(&served, "/run", &cookie, &fields);
+        served.hang_up_when(gone, "the claim", || shown(&stage, "sub_a")["renewals"][0]["state"] == "charging");
         let second = post(&served, "/run", &cookie, &[("form_key", &key), ("seen", "")]);
         assert_eq!(second.status, 409, "one run at a time: {}", second.text);
         served.stop();
@@ -243,15 +244,33 @@ fn a_run_goes_on_without_the_browser_that_began_it_and_the_daemon_waits_for_it()
 }
 
 #[test]
+fn where_more_wait_for_a_person_than_are_shown_the_page_says_so() {
+    let names: Vec<(String, String)> = (0..201).map(|n| (n.to_string(), format!("bk-{n}-other-amount"))).collect();
+    let names: Vec<(&str, &str)> = names.iter().map(|(name, key)| (name.as_str(), key.as_str())).collect();
+    let mut stage = Stage::on(On::Sqlite, &names);
+    stage.place.at(NOW, &["run"]);
+    let viewer = stage.token("grafana", "viewer");
+    let served = stage.serve_at(LATER).up();
+    let page = get(&served, "/review", &sign_in(&served, &viewer)).text;
+    assert_eq!(page.matches("<li>").count(), 200, "{page}");
+    assert!(page.contains(">200+<") && page.contains("The first 200"), "{page}");
+    served.stop();
+}
+
+#[test]
 fn what_takes_longer_than_a_request_may_is_begun_and_looked_at_elsewhere() {
     let mut stage = Stage::on(On::Sqlite, &[]);
-    // The page waits for six tenths of it, less than the three seconds of the charge.
+    // The page waits for six tenths of it, less than the six seconds of the charge.
     stage.place.set("RENEWD_SERVER__REQUEST_TIMEOUT", "4s");
     let operator = stage.token("haneul", "operator");
     let served = stage.serve().up();
     let cookie = sign_in(&served, &operator);
-    wait_until("the first run", || get(&served, "/runs", &cookie).text.contains(">Schedule<"));
-    stage.subscribe(&[("a", "bk-a-slow-approval")]);
+    wait_until("the first run", || {
+        let runs = get(&served, "/runs", &cookie).text;
+        runs.contains(">Schedule<") && !runs.contains("Running")
+    });
+    stage.subscribe(&[("a", "bk-a")]);
+    stage.slow_approval();
     let page = get(&served, "/run", &cookie);
     let fields = [("form_key", hidden(&page, "form_key")), ("seen", hidden(&page, "seen"))];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));

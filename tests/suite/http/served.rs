@@ -59,6 +59,19 @@ impl Stage {
         }
     }
 
+    /// A daemon of it does nothing unasked: its lines tick at another time.
+    pub fn without_runs_of_its_own(&mut self) {
+        for line in ["RENEWALS", "RECONCILIATION", "LOOK_AHEAD"] {
+            self.place.set(&format!("RENEWD_SCHEDULE__{line}"), "0 0 23 * * *");
+        }
+    }
+
+    /// Each charge takes six seconds from now on.
+    pub fn slow_approval(&self) {
+        let slow = serde_json::json!({ "when": "always", "trouble": { "kind": "slow_approval", "millis": 6_000 } });
+        self.tell_simulator(Method::POST, "rules", &slow);
+    }
+
     /// Asks for something of the simulator's own, below `/_simulator/`.
     pub fn tell_simulator(&self, method: Method, what: &str, body: &Value) {
         // Only one can be installed; each that comes first does.
@@ -115,7 +128,7 @@ impl Served {
         // Only one can be installed; each that comes first does.
         renewd::app::install_tls();
         let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(60))
             .redirect(reqwest::redirect::Policy::none())
             // Each call has a runtime of its own, and takes no connection over from another.
             .pool_max_idle_per_host(0)
@@ -151,9 +164,26 @@ impl Served {
         })
     }
 
+    /// Sends, and hangs up as soon as `is_so`, whether an answer came or not.
+    pub fn hang_up_when(&self, request: reqwest::RequestBuilder, what: &str, is_so: impl FnMut() -> bool) {
+        let (hang_up, told) = tokio::sync::oneshot::channel::<()>();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                block_on(async {
+                    tokio::select! {
+                        _ = request.send() => {}
+                        _ = told => {}
+                    }
+                });
+            });
+            wait_until(what, is_so);
+            drop(hang_up);
+        });
+    }
+
     /// Asks until the answer is as wanted, for a bounded time.
     pub fn wait_for(&self, what: &str, path: &str, is_so: impl Fn(&Answer) -> bool) -> Answer {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             let answer = self.get(path);
             if is_so(&answer) {
                 return answer;

@@ -34,7 +34,7 @@ impl Told {
         let api = Receiver::start().await;
         let url = api.url("events");
         let own = [("notify.webhook_url", url.as_str()), ("notify.webhook_secret", SECRET)];
-        let patient = [("notify.send_timeout", "1s"), ("notify.tries_max", "3"), ("notify.retry_first", "1min")];
+        let patient = [("notify.send_timeout", "30s"), ("notify.tries_max", "3"), ("notify.retry_first", "1min")];
         let world = World::with(on, &[&own[..], &patient, settings].concat()).await;
         let dispatcher = world.app.dispatcher(Arc::clone(&world.store)).await.unwrap();
         Self { world, api, dispatcher }

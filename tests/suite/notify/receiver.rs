@@ -98,7 +98,7 @@ impl Receiver {
 
     /// Waits until so many messages came.
     pub async fn has_heard(&self, count: usize) {
-        for _ in 0..2_000 {
+        for _ in 0..24_000 {
             if self.heard().len() >= count {
                 return;
             }

@@ -9,15 +9,18 @@ use renewd::domain::ids::RunId;
 use renewd::domain::payment::PaymentStatus;
 use renewd::engine::report::RunReport;
 use renewd::engine::run::{RunRequest, Scope};
+use renewd::shutdown::Shutdown;
 use renewd::store::{ClosedRun, NewRun};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 crate::on_both_databases! {
     more_charges_than_a_run_may_make_are_held_whole,
     a_sum_that_is_too_large_is_held,
     what_grew_too_much_is_held_on_the_next_day_too,
     growth_of_a_small_business_is_none,
+    growth_is_held_on_through_runs_that_ended_early_and_other_overrides,
     a_day_of_waiting_makes_no_growth_ordinary,
     a_missed_day_is_no_growth,
     a_channel_that_declines_too_many_stops_alone,
@@ -150,6 +153,32 @@ async fn what_grew_too_much_is_held_on_the_next_day_too(on: On) {
     assert_held(&world, &world.run_after(TimeDelta::days(1)).await, Brake::Growth, 5).await;
     assert_eq!(world.told("brake.tripped").await.len(), 2, "once a date, however many runs it holds");
     assert_let_go(&world, Brake::Growth, 5).await;
+}
+
+async fn growth_is_held_on_through_runs_that_ended_early_and_other_overrides(on: On) {
+    let mut world = world(on, &GROWTH, 5).await;
+    fridays(&world, 2, &[]).await;
+    assert_eq!(tripped(&world.run().await), [Brake::Growth]);
+    let named: Vec<String> = (0..3).map(|number| format!("sub-{number}")).collect();
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    assert_eq!(world.try_run(&named).await.unwrap().paid, 3, "somebody named whom to charge");
+    // Two are left, which is ordinary; but nobody has looked at them.
+    let lists = Arc::clone(&world.engine.gateway);
+    world.engine.gateway = Arc::new(Told { listings: AtomicU32::new(0), ..Told::by(&lists) });
+    assert_eq!(tripped(&world.run().await), [Brake::Comparison, Brake::Growth]);
+    world.engine.gateway = lists;
+    let shutdown = Shutdown::new(Duration::from_secs(8));
+    shutdown.request();
+    let stopped = world.engine.run(&RunRequest::default(), &shutdown).await.unwrap();
+    assert_eq!((stopped.status.as_str(), tripped(&stopped), stopped.held_channels), ("interrupted", vec![], None));
+    assert_eq!(tripped(&run_without(&world, &[Brake::Comparison]).await), [Brake::Growth], "another brake's name");
+    assert_held_on(&world).await;
+    assert_let_go(&world, Brake::Growth, 2).await;
+}
+
+async fn assert_held_on(world: &World) {
+    let report = world.run_after(TimeDelta::minutes(15)).await;
+    assert_eq!((tripped(&report), report.paid, report.left_due), (vec![Brake::Growth], 0, 2));
 }
 
 async fn a_day_of_waiting_makes_no_growth_ordinary(on: On) {

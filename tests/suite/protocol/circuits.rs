@@ -8,7 +8,6 @@ use renewd::domain::answer::Answer;
 use renewd::domain::charge::{Attempt, BillingKey, FrozenRequest, Order};
 use renewd::domain::ids::PaymentId;
 use renewd::domain::payment::LookUp;
-use renewd::engine::report::RunReport;
 use renewd::engine::run::RunRequest;
 use renewd::gateway::simulator::{Rule, Trouble, When};
 use renewd::gateway::{
@@ -20,6 +19,7 @@ use renewd::store::{Committed, Paused, Switch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 
 crate::on_both_databases! {
     a_channel_that_answers_a_probe_is_drained,
@@ -29,6 +29,7 @@ crate::on_both_databases! {
     other_channels_do_not_wait_for_the_probes,
     two_channels_recover_beside_each_other,
     a_circuit_can_open_again,
+    a_probe_that_is_answered_with_a_refusal_stops_the_channel_and_says_why,
     an_order_to_stop_ends_the_probing_at_once,
     the_kill_switch_holds_the_probes_too,
     probes_count_as_charges_of_a_limited_run,
@@ -44,14 +45,50 @@ const SETTINGS: [(&str, &str); 4] = [
 /// The gateway as the run meets it: what was charged in which order, and how many at once.
 struct Watched {
     inner: Arc<dyn Gateway>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Seen>,
+}
+
+struct Seen {
+    charges: Mutex<Charges>,
+    /// How many minutes a run began to wait between probes. The first one is asked for when the first pass is over.
+    minutes: AtomicUsize,
+    /// Minutes after the first may end.
+    time_passes: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Charges {
     under_way: usize,
     /// Channel, and how many charges were under way with it when it began.
     begun: Vec<(String, usize)>,
+}
+
+/// A clock that tells when a minute between probes begins, and holds the later ones where it must.
+struct Minutes {
+    inner: Arc<dyn Clock>,
+    seen: Arc<Seen>,
+}
+
+#[async_trait]
+impl Clock for Minutes {
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.inner.uptime()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        if time == Duration::from_secs(60) && self.seen.minutes.fetch_add(1, Ordering::SeqCst) > 0 {
+            self.seen.time_passes.subscribe().wait_for(|passes| *passes).await.unwrap();
+        }
+        self.inner.sleep(time).await;
+    }
+
+    fn is_test(&self) -> bool {
+        self.inner.is_test()
+    }
 }
 
 #[async_trait]
@@ -62,13 +99,13 @@ impl Gateway for Watched {
 
     async fn charge(&self, attempt: &Committed<Attempt>) -> Answer {
         {
-            let mut seen = self.seen.lock().unwrap();
-            seen.under_way += 1;
-            let begun = (attempt.get().channel_key.clone().unwrap_or_default(), seen.under_way);
-            seen.begun.push(begun);
+            let mut charges = self.seen.charges.lock().unwrap();
+            charges.under_way += 1;
+            let begun = (attempt.get().channel_key.clone().unwrap_or_default(), charges.under_way);
+            charges.begun.push(begun);
         }
         let answer = self.inner.charge(attempt).await;
-        self.seen.lock().unwrap().under_way -= 1;
+        self.seen.charges.lock().unwrap().under_way -= 1;
         answer
     }
 
@@ -102,7 +139,7 @@ impl Gateway for Watched {
 }
 
 /// Subscriptions on channels of these names, so many on each, and what their gateway sees.
-async fn world(on: On, settings: &[(&'static str, &str)], channels: &[(&str, usize)]) -> (World, Arc<Mutex<Seen>>) {
+async fn world(on: On, settings: &[(&'static str, &str)], channels: &[(&str, usize)]) -> (World, Arc<Seen>) {
     let mut world = World::with(on, &[&SETTINGS[..], settings].concat()).await;
     for (channel, count) in channels {
         for number in 0..*count {
@@ -113,7 +150,12 @@ async fn world(on: On, settings: &[(&'static str, &str)], channels: &[(&str, usi
             world.import(&line).await;
         }
     }
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Seen {
+        charges: Mutex::default(),
+        minutes: AtomicUsize::new(0),
+        time_passes: watch::Sender::new(true),
+    });
+    world.engine.clock = Arc::new(Minutes { inner: Arc::new(world.clock.clone()), seen: Arc::clone(&seen) });
     world.engine.gateway = Arc::new(Watched { inner: Arc::clone(&world.engine.gateway), seen: Arc::clone(&seen) });
     (world, seen)
 }
@@ -125,25 +167,26 @@ fn goes_silent(world: &World, channel: &str, count: usize) {
     }
 }
 
-fn begun(seen: &Mutex<Seen>) -> usize {
-    seen.lock().unwrap().begun.len()
+fn begun(seen: &Seen) -> usize {
+    seen.charges.lock().unwrap().begun.len()
 }
 
-/// Waits until the first pass is over: nothing has begun for a while, and then something did.
-async fn first_probe(seen: &Mutex<Seen>) -> usize {
-    let mut before = 0;
-    loop {
-        let now = begun(seen);
-        if now > 0 && now == before {
-            break;
+/// Polls until it is so; a run that never comes to it is an error, not a test without an end.
+async fn until(is_so: impl Fn() -> bool) {
+    let polling = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        before = now;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    while begun(seen) == before {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    before
+    };
+    tokio::time::timeout(Duration::from_secs(120), polling).await.expect("it never came");
+}
+
+/// Waits until the first pass is over and the first probe has begun. No second one begins before `time_passes` again.
+async fn first_probe(seen: &Seen) {
+    seen.time_passes.send_replace(false);
+    until(|| seen.minutes.load(Ordering::SeqCst) > 0).await;
+    let before = begun(seen);
+    until(|| begun(seen) > before).await;
 }
 
 async fn states(world: &World, channel: &str, count: usize, state: &str) -> usize {
@@ -154,20 +197,14 @@ async fn states(world: &World, channel: &str, count: usize, state: &str) -> usiz
     found
 }
 
-/// Runs until the channel was probed once in vain, and lets it answer from then on; answers also how many charges there
-/// had been before.
-async fn run_until_it_answers(world: &World, seen: &Mutex<Seen>) -> (RunReport, usize) {
-    tokio::join!(world.run(), async {
-        let before = first_probe(seen).await;
-        world.simulator.model().clear_rules();
-        before
-    })
-}
-
 async fn a_channel_that_answers_a_probe_is_drained(on: On) {
     let (world, seen) = world(on, &[], &[("slow", 30)]).await;
     goes_silent(&world, "slow", 30);
-    let (report, _) = run_until_it_answers(&world, &seen).await;
+    let (report, ()) = tokio::join!(world.run(), async {
+        first_probe(&seen).await;
+        world.simulator.model().clear_rules();
+        seen.time_passes.send_replace(true);
+    });
     assert_eq!((report.status.as_str(), report.left_due), ("completed", 0), "{report:?}");
     assert!(report.stopped_channels.is_empty() && report.problem.is_none());
     assert!((6..=10).contains(&report.unknown), "five in a row, those under way, one probe: {}", report.unknown);
@@ -187,10 +224,12 @@ async fn a_backlog_starts_with_one_charge_at_a_time_and_keeps_to_its_slots(on: O
         first_probe(&seen).await;
         world.simulator.model().clear_rules();
         world.rule(When::Always, Trouble::SlowApproval { millis: 30 });
-        begun(&seen)
+        let probes = begun(&seen);
+        seen.time_passes.send_replace(true);
+        probes
     };
     let ((), probes) = tokio::join!(run, answers);
-    let begun = seen.lock().unwrap().begun.split_off(probes);
+    let begun = seen.charges.lock().unwrap().begun.split_off(probes);
     let at_once: Vec<usize> = begun.iter().map(|(_, at_once)| *at_once).collect();
     // The probe, then the backlog.
     assert_eq!(at_once[..2], [1, 1], "{at_once:?}");
@@ -226,7 +265,7 @@ async fn other_channels_do_not_wait_for_the_probes(on: On) {
     let report = world.run().await;
     assert_eq!((report.paid, report.status.as_str()), (12, "failed"));
     assert_eq!(states(&world, "fine", 12, "paid").await, 12);
-    let order = &seen.lock().unwrap().begun;
+    let order = &seen.charges.lock().unwrap().begun;
     assert_eq!(order[0].0, "dead");
     let last_of_fine = order.iter().rposition(|(channel, _)| channel == "fine").unwrap();
     assert_eq!(order.len() - 1 - last_of_fine, 3, "only the probes come after them: {order:?}");
@@ -250,9 +289,8 @@ async fn a_circuit_can_open_again(on: On) {
         first_probe(&seen).await;
         world.simulator.model().clear_rules();
         let before = begun(&seen);
-        while begun(&seen) < before + 3 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        seen.time_passes.send_replace(true);
+        until(|| begun(&seen) >= before + 3).await;
         goes_silent(&world, "slow", 30);
     });
     assert_eq!(report.status, "failed");
@@ -260,42 +298,30 @@ async fn a_circuit_can_open_again(on: On) {
     assert_eq!(report.paid + report.unknown + report.left_due, 30);
 }
 
-/// A clock on which the second minute never ends.
-struct EndlessMinute {
-    inner: Arc<dyn Clock>,
-    minutes: AtomicUsize,
-}
-
-#[async_trait]
-impl Clock for EndlessMinute {
-    fn now(&self) -> DateTime<Utc> {
-        self.inner.now()
-    }
-
-    fn uptime(&self) -> Duration {
-        self.inner.uptime()
-    }
-
-    async fn sleep(&self, time: Duration) {
-        if time == Duration::from_secs(60) && self.minutes.fetch_add(1, Ordering::SeqCst) > 0 {
-            std::future::pending::<()>().await;
-        }
-        self.inner.sleep(time).await;
-    }
-
-    fn is_test(&self) -> bool {
-        self.inner.is_test()
-    }
+async fn a_probe_that_is_answered_with_a_refusal_stops_the_channel_and_says_why(on: On) {
+    let (world, seen) = world(on, &[], &[("slow", 30)]).await;
+    goes_silent(&world, "slow", 30);
+    let (report, ()) = tokio::join!(world.run(), async {
+        first_probe(&seen).await;
+        world.simulator.model().clear_rules();
+        world.rule(When::Always, Trouble::Decline { name: "credentials".to_owned() });
+        seen.time_passes.send_replace(true);
+    });
+    assert_eq!((report.status.as_str(), report.paid), ("failed", 0), "{report:?}");
+    let why = &report.stopped_channels["slow"];
+    assert!(!why.contains("all ended unknown") && why.contains("credentials"), "{why}");
+    assert_eq!(report.held_channels.unwrap()["slow"], *why, "a person must look");
 }
 
 async fn an_order_to_stop_ends_the_probing_at_once(on: On) {
-    let (mut world, seen) = world(on, &[], &[("slow", 30)]).await;
-    world.engine.clock = Arc::new(EndlessMinute { inner: Arc::new(world.clock.clone()), minutes: AtomicUsize::new(0) });
+    let (world, seen) = world(on, &[], &[("slow", 30)]).await;
     goes_silent(&world, "slow", 30);
-    let shutdown = Shutdown::new(Duration::from_secs(8));
+    // Time for the probe that is under way, at the test's pace.
+    let shutdown = Shutdown::new(Duration::from_secs(3_000));
     let request = RunRequest { trigger: "test".to_owned(), ..RunRequest::default() };
     let (report, ()) = tokio::join!(world.engine.run(&request, &shutdown), async {
         first_probe(&seen).await;
+        // The second minute never ends.
         shutdown.request();
     });
     let report = report.unwrap();
@@ -310,6 +336,7 @@ async fn the_kill_switch_holds_the_probes_too(on: On) {
     let (report, before) = tokio::join!(world.run(), async {
         first_probe(&seen).await;
         world.store.set_switch(&Switch { paused: Some(paused) }).await.unwrap();
+        seen.time_passes.send_replace(true);
         begun(&seen)
     });
     assert_eq!((begun(&seen), report.paused), (before, true));

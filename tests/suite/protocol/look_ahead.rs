@@ -191,13 +191,14 @@ async fn many_keys_that_are_gone_are_our_mistake(on: On) {
 
 async fn nothing_is_told_while_a_backup_is_suspected(on: On) {
     let world = world_before(on, 2, "bk").await;
-    let paused = |by: &str| Switch {
-        paused: Some(Paused { at: instant(crate::world::MORNING), by: by.to_owned(), reason: "test".to_owned() }),
+    let paused = |by: &str, reason: &str| Switch {
+        paused: Some(Paused { at: instant(crate::world::MORNING), by: by.to_owned(), reason: reason.to_owned() }),
     };
-    world.store.set_switch(&paused("renewd")).await.unwrap();
+    world.store.set_switch(&paused("renewd", "restore_suspected: the gateway took money")).await.unwrap();
     let report = look(&world).await;
     assert_eq!((report.status.as_str(), report.announced), ("failed", 0));
-    world.store.set_switch(&paused("op")).await.unwrap();
+    // Whoever works as the user renewd pauses by that name.
+    world.store.set_switch(&paused("renewd", "prices")).await.unwrap();
     assert_eq!(look(&world).await.announced, 1, "the kill switch holds charges, not notices");
 }
 

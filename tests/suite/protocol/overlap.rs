@@ -2,11 +2,14 @@
 
 use super::brakes::{GROWTH, fridays, tripped, world};
 use crate::world::{On, World};
-use chrono::TimeDelta;
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use renewd::clock::Clock;
 use renewd::domain::brakes::Brake;
 use renewd::engine::run::{RunRequest, Scope};
 use renewd::gateway::simulator::{Rule, Trouble, When};
 use renewd::shutdown::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
 
 crate::on_both_databases! {
@@ -18,6 +21,7 @@ crate::on_both_databases! {
     a_run_that_is_to_stop_plans_no_further,
     one_run_renews_nobody_twice,
     who_is_behind_is_planned_by_the_run_that_finds_the_last_one_paid,
+    results_that_cannot_come_are_not_waited_for,
 }
 
 /// Before the renewal of `subscription` is planned, this is done.
@@ -143,7 +147,12 @@ async fn a_run_that_is_to_stop_plans_no_further(on: On) {
     }
     // With this brake nothing is charged before all is planned.
     let mut world = world(on, &[("brakes.sums_max", "900000 KRW")], 3).await;
-    before_planning(&world, on, "sub-1", "PERFORM pg_sleep(2)").await;
+    world.texts("CREATE TABLE asked_to_stop (n integer)").await;
+    let until_asked = "FOR tries IN 1..3000 LOOP
+        EXIT WHEN EXISTS (SELECT FROM asked_to_stop);
+        PERFORM pg_sleep(0.02);
+    END LOOP";
+    before_planning(&world, on, "sub-1", until_asked).await;
     world.engine.limits.plan_rows_max = 1;
     let shutdown = Shutdown::new(Duration::from_secs(8));
     let request = RunRequest { trigger: "test".to_owned(), ..RunRequest::default() };
@@ -152,6 +161,7 @@ async fn a_run_that_is_to_stop_plans_no_further(on: On) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         shutdown.request();
+        world.texts("INSERT INTO asked_to_stop VALUES (1)").await;
     };
     let (report, ()) = tokio::join!(world.engine.run(&request, &shutdown), stop);
     assert_eq!(report.unwrap().status, "interrupted");
@@ -193,4 +203,42 @@ async fn who_is_behind_is_planned_by_the_run_that_finds_the_last_one_paid(on: On
     world.simulator.model().clear_rules();
     let found = world.run_after(TimeDelta::hours(1)).await;
     assert_eq!((found.paid, world.charges("behind").len()), (2, 2), "{found:?}");
+}
+
+/// A clock on which whoever lingers for more results does so for ever.
+struct Lingering {
+    inner: Arc<dyn Clock>,
+    linger: Duration,
+}
+
+#[async_trait]
+impl Clock for Lingering {
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.inner.uptime()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        if time == self.linger {
+            std::future::pending::<()>().await;
+        }
+        self.inner.sleep(time).await;
+    }
+
+    fn is_test(&self) -> bool {
+        self.inner.is_test()
+    }
+}
+
+/// More is due than may be claimed at once: what is claimed next waits for the places of what is settled, and that must not
+/// wait for it.
+async fn results_that_cannot_come_are_not_waited_for(on: On) {
+    let mut world = world(on, &[("charge.settle_linger", "19ms"), ("charge.settle_rows_max", "4")], 9).await;
+    world.engine.clock =
+        Arc::new(Lingering { inner: Arc::new(world.clock.clone()), linger: Duration::from_millis(19) });
+    let report = tokio::time::timeout(Duration::from_secs(120), world.run()).await.expect("it lingers for nothing");
+    assert_eq!(report.paid, 9);
 }

@@ -1,10 +1,12 @@
 //! Money that nobody wants to have paid is given back: all of it, once, and only where the business said so.
 
+use crate::told::{Gate, Told};
 use crate::world::{On, World, instant};
 use chrono::TimeDelta;
 use renewd::clock::Clock;
 use renewd::gateway::simulator::{CancelCall, Route, Rule, Trouble, When};
 use renewd::store::{Paused, Switch};
+use std::sync::Arc;
 use std::time::Duration;
 
 crate::on_both_databases! {
@@ -207,14 +209,16 @@ async fn a_part_given_back_by_hand_leaves_the_rest_to_a_person(on: On) {
 }
 
 async fn cancelled_while_its_request_is_under_way_is_given_back_by_the_same_run(on: On) {
-    let world = World::with(on, BOTH).await;
+    let mut world = World::with(on, BOTH).await;
     world.subscribe(SUB, "bk").await;
-    world.rule(When::Always, Trouble::SlowApproval { millis: 500 });
+    let gate = Gate::closed();
+    world.engine.gateway = Arc::new(Told { charged: Some(gate.clone()), ..Told::by(&world.engine.gateway) });
     let (report, ()) = tokio::join!(world.run(), async {
         while world.simulator.model().ledger().requests(Route::Charge) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         world.cancel(SUB).await;
+        gate.open();
     });
     assert_eq!((report.paid, report.canceled, report.refunded), (0, 1, 1));
     assert_eq!((taken(&world), given_back(&world)), (vec![55_000], vec![55_000]));

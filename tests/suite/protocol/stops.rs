@@ -8,7 +8,7 @@ use renewd::engine::limits::ChannelLimit;
 use renewd::engine::report::RunReport;
 use renewd::engine::run::RunRequest;
 use renewd::engine::{RunError, Silent};
-use renewd::gateway::simulator::{Route, Trouble, When};
+use renewd::gateway::simulator::{Route, Rule, Trouble, When};
 use renewd::shutdown::Shutdown;
 use renewd::store::{Paused, Switch};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ crate::on_both_databases! {
     outcomes_that_still_wait_do_not_stop_those_that_are_due,
     a_claim_that_waited_too_long_is_given_back_unsent,
     what_was_given_back_is_claimed_again_when_all_is_planned,
+    who_is_told_to_stop_while_an_earlier_id_is_looked_up_sends_nothing,
     nothing_is_sent_again_outside_the_window,
     a_gateway_that_knows_no_billing_key_at_all_is_the_wrong_one,
 }
@@ -222,6 +223,37 @@ async fn what_was_given_back_is_claimed_again_when_all_is_planned(on: On) {
     let mut attempts = [world.timeline("sub-0").await, world.timeline("sub-1").await].map(|row| row.attempts.len());
     attempts.sort_unstable();
     assert_eq!(attempts, [1, 2], "one of them was given back first");
+}
+
+/// The last question before a charge is whether it may still be sent, however long the gateway took to answer another one.
+async fn who_is_told_to_stop_while_an_earlier_id_is_looked_up_sends_nothing(on: On) {
+    let world = world(on, 1, "").await;
+    let insufficient = Trouble::Decline { name: "insufficient".to_owned() };
+    world.simulator.model().add_rule(Rule::new(When::Always, insufficient).times(1));
+    assert_eq!(world.run().await.declined, 1);
+    let first = world.renewal("sub-0").await.payment_id;
+    world.rule(When::Payment(first.clone()), Trouble::MaxTransactions);
+    assert_eq!(world.run_after(TimeDelta::days(1)).await.paid, 0, "the next charge has another id");
+
+    world.clock.pass(TimeDelta::days(1));
+    let slow = Rule::new(When::Payment(first), Trouble::Delay { millis: 2_000 }).on(Route::LookUp);
+    world.simulator.model().add_rule(slow);
+    let look_ups = || world.simulator.model().ledger().requests(Route::LookUp);
+    let before = look_ups();
+    let shutdown = Shutdown::new(Duration::from_secs(3_000));
+    let request = RunRequest { trigger: "test".to_owned(), ..RunRequest::default() };
+    let (report, ()) = tokio::join!(world.engine.run(&request, &shutdown), async {
+        // The run's first question, and two about the attempt before, come first.
+        while look_ups() < before + 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        shutdown.request();
+    });
+    let report = report.unwrap();
+    assert_eq!((report.status.as_str(), report.left_due), ("interrupted", 1), "{report:?}");
+    let attempts = world.attempts("sub-0").await;
+    assert_eq!((attempts.len(), attempts[2].state.as_str()), (3, "not_charged"), "it was claimed, and given back");
+    assert_eq!(world.simulator.model().ledger().sends(&attempts[2].payment_id), 0);
 }
 
 async fn nothing_is_sent_again_outside_the_window(on: On) {

@@ -1,8 +1,8 @@
 //! Yesterday's copy is put back: nobody pays twice, and everything stands as it stood before.
 
 use super::ground::{
-    backup, events, list_otherwise, observations, paused, reconcile, reconcile_between, refuse_listings_after,
-    refuse_listings_by, results, resume,
+    backup, events, list_at_most, list_otherwise, observations, paused, reconcile, reconcile_between,
+    refuse_listings_after, refuse_listings_by, results, resume,
 };
 use crate::world::{On, World};
 use chrono::TimeDelta;
@@ -28,6 +28,8 @@ crate::on_both_databases! {
     a_cancellation_in_the_copy_leaves_its_lost_payment_to_a_person,
     a_hold_that_died_half_way_is_gone_on_with,
     what_one_listing_shows_is_not_undone_by_what_became_of_the_other,
+    what_is_too_much_for_one_listing_is_compared_in_parts,
+    where_not_all_can_be_listed_nothing_is_charged,
     what_cannot_be_adopted_holds_charging_once,
     what_was_forgotten_is_seen_behind_a_page_of_what_was_not,
     the_reason_of_an_earlier_pause_is_kept,
@@ -296,6 +298,21 @@ async fn what_one_listing_shows_is_not_undone_by_what_became_of_the_other(on: On
         assert!(paused(&world).await.is_some_and(|why| why.starts_with("renewd: restore_suspected")), "{by:?}");
         assert!(world.charges("five").is_empty(), "{by:?}");
     }
+}
+
+async fn what_is_too_much_for_one_listing_is_compared_in_parts(on: On) {
+    let mut world = restored(on).await;
+    list_at_most(&mut world, TimeDelta::hours(1));
+    world.run().await;
+    held_until_resumed(&world, on).await;
+}
+
+async fn where_not_all_can_be_listed_nothing_is_charged(on: On) {
+    let mut world = restored(on).await;
+    list_at_most(&mut world, TimeDelta::zero());
+    let report = world.run().await;
+    assert!(report.problem.is_some_and(|why| why.contains("60001 payments within one second")));
+    assert_eq!((report.status.as_str(), world.charges("five").len()), ("failed", 0));
 }
 
 /// The subscription itself came after the copy.

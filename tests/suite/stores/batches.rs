@@ -17,7 +17,7 @@ const BATCHES: [(&str, &str); 9] = [
     ("take_over_record", "'[]', now()"),
     ("late_facts", "now(), 200"),
     ("access_facts", "now(), NULL, NULL, 2000"),
-    ("due_facts", "'infinity', NULL, NULL, 2000, NULL, '00000000-0000-0000-0000-000000000000'"),
+    ("due_facts", "'infinity', NULL, NULL, 2000, NULL, '00000000-0000-0000-0000-000000000000', now()"),
 ];
 
 /// Each row by its key, or by the time that the statement asks for.

@@ -175,6 +175,7 @@ async fn a_given_back_claim_has_a_new_number_next_time(ground: Ground) {
     assert_eq!(facts.unsettled_claims, 0, "a claim that was given back does not count");
     let second = claimed.attempts[0].get();
     assert_eq!((second.number, second.lease_epoch), (2, 2), "and the fence moved on");
+    assert!(second.is_first(), "nothing of it was ever answered: the brakes count it as first");
 }
 
 async fn giving_back_needs_the_lease(ground: Ground) {

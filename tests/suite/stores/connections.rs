@@ -18,7 +18,7 @@ use std::time::Duration;
 on_all!(the_clock_that_decides_is_the_databases; sql: a_step_goes_on_when_its_caller_stops_waiting);
 
 async fn settled_soon(ground: &Ground, wanted: &str) {
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if ground.state("sub_1").await == wanted {
             return;
         }

@@ -70,10 +70,13 @@ async fn who_was_just_renewed_is_not_due_again_in_that_run(ground: Ground) {
     let later = DuePage { ends_before: next_period_end() + TimeDelta::days(1), ..page(9) };
     let due = async |not_again_in| ground.due_facts(&DuePage { not_again_in, ..later.clone() }).await.unwrap().len();
     assert_eq!(due(None).await, 1);
-    assert_eq!(due(Some(own)).await, 0, "planned by it");
-    assert_eq!(due(Some(attempt.run_id)).await, 0, "charged by it");
-    // Whether those runs are over or were killed nobody can tell: they hold up no other.
-    assert_eq!(due(Some(other)).await, 1);
+    let charged = attempt.started_at;
+    assert_eq!(due(Some((own, charged))).await, 0, "planned by it");
+    assert_eq!(due(Some((attempt.run_id, charged))).await, 0, "charged by it");
+    let earlier = charged - TimeDelta::microseconds(1);
+    assert_eq!(due(Some((other, earlier))).await, 0, "charged beside it, once it had started");
+    // Whether those runs are over or were killed nobody can tell: they hold up none that starts later.
+    assert_eq!(due(Some((other, charged))).await, 1);
 }
 
 async fn a_planned_page_is_recorded_once_and_told_once(ground: Ground) {

@@ -142,7 +142,8 @@ async fn a_claim_passes_over_what_others_hold() {
     let mut tx = pools.main.begin().await.unwrap();
     let hold = "SELECT id FROM renewals WHERE subscription_id = 'sub_1' FOR UPDATE";
     sqlx::query(hold).fetch_all(&mut *tx).await.unwrap();
-    let claimed = tokio::time::timeout(Duration::from_secs(3), ground.claim_all()).await.expect("it did not wait");
+    // A claim that waited would end as busy.
+    let claimed = ground.claim_all().await;
     assert_eq!((claimed.seen, claimed.attempts.len()), (1, 1));
     tx.rollback().await.unwrap();
 }
@@ -177,7 +178,7 @@ async fn the_switch_waits_for_a_claim_that_has_begun() {
     let claiming = tokio::spawn(async move {
         let decide = move |facts: &_| {
             told.notify_one();
-            for _ in 0..500 {
+            for _ in 0..3_000 {
                 if may_go_on.load(Ordering::SeqCst) {
                     break;
                 }
@@ -203,7 +204,7 @@ async fn the_switch_waits_for_a_claim_that_has_begun() {
 async fn until_somebody_waits(ground: &Ground) {
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if ground.text(waiting).await.as_deref() != Some("0") {
             return;
         }

@@ -38,7 +38,7 @@ async fn an_expired_lease_is_taken_over_as_the_same_attempt(ground: Ground) {
     ground.pass(TimeDelta::microseconds(1));
     let taken = ground.take_over(9, LEASE, 3).await.unwrap();
     let attempt = taken[0].attempt.get();
-    assert!(taken[0].may_resend && attempt.maybe_sent && !taken[0].cancel_at_period_end);
+    assert!(taken[0].was_left && taken[0].may_resend && attempt.maybe_sent && !taken[0].cancel_at_period_end);
     let mut same = first.clone();
     (same.maybe_sent, same.lease_epoch, same.lease_until) = (true, 2, now() + lease() + lease());
     assert_eq!(*attempt, same);
@@ -93,6 +93,7 @@ async fn an_unknown_outcome_is_taken_over_when_it_is_due_and_remembers(ground: G
     ground.settle(std::slice::from_ref(&unknown)).await.unwrap();
     ground.clock.set(unknown.next_look_up_at.unwrap());
     let taken = ground.take_over(9, LEASE, 3).await.unwrap();
+    assert!(!taken[0].was_left, "nobody's process is gone");
     let renewal = &taken[0].attempt.get().renewal;
     assert_eq!((renewal.declines.len(), renewal.first_declined_at), (1, declined.first_declined_at));
     assert_eq!(renewal.known_transactions, ["tx-rn-sub_1-1"]);

@@ -1,6 +1,6 @@
 //! Every answer and every trouble, from the simulator's ledger through real HTTP to our words.
 
-use super::{PAYMENT_ID, World, attempt, noon};
+use super::{PAYMENT_ID, PortOne, World, attempt, noon, settings};
 use crate::domain::charge::BillingKey;
 use crate::domain::ids::PaymentId;
 use crate::domain::payment::{ChannelType, LookUp, Payment, PaymentStatus};
@@ -9,6 +9,7 @@ use crate::gateway::{
     Answer, BillingKeyStatus, Cancellation, CancellationStatus, Gateway, GatewayError, ListedBy, PaymentRange,
 };
 use chrono::TimeDelta;
+use std::sync::Arc;
 use std::time::Duration;
 
 async fn charge(world: &World, key: &str) -> Answer {
@@ -138,19 +139,17 @@ async fn a_request_that_is_lost_is_unclear_and_nothing_was_taken() {
 
 #[tokio::test]
 async fn an_approval_slower_than_the_client_goes_on_without_it() {
-    let world = World::start_with(
-        |_| {},
-        |ours| {
-            ours.connect_timeout = Duration::from_millis(100);
-            ours.first_byte_timeout = Duration::from_millis(100);
-        },
-    )
-    .await;
-    world.trouble(Trouble::SlowApproval { millis: 600 });
-    assert!(is_unclear(&charge(&world, "bk-1").await));
+    let world = World::start().await;
+    let mut hasty = settings(world.simulator.base_url());
+    (hasty.connect_timeout, hasty.first_byte_timeout) = (Duration::from_millis(100), Duration::from_millis(100));
+    let hasty = PortOne::new(hasty, Arc::new(world.clock.clone())).unwrap();
+    world.trouble(Trouble::SlowApproval { millis: 4_000 });
+    assert!(is_unclear(&hasty.send(&attempt(&hasty, "bk-1", 1)).await));
     assert_eq!(charge(&world, "bk-1").await, Answer::Outstanding);
     assert_eq!(look_up(&world).await, LookUp::NotFound);
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    while look_up(&world).await == LookUp::NotFound {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(found(&world).await.status, PaymentStatus::Paid);
     assert_eq!(charge(&world, "bk-1").await, Answer::Accepted);
     assert_eq!(world.successes(), 1);

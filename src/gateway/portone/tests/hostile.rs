@@ -125,9 +125,9 @@ async fn a_kept_connection_that_dies_is_not_repeated_either() {
 #[tokio::test]
 async fn every_wait_has_an_end() {
     let slow: [fn(&mut TcpStream); 3] = [
-        |_| pause(3000),
+        |_| pause(60_000),
         |stream| {
-            for byte in b"HTTP/1.1 200 OK\r\nx: ".iter().chain(std::iter::repeat_n(&b'y', 60)) {
+            for byte in b"HTTP/1.1 200 OK\r\nx: ".iter().chain(std::iter::repeat_n(&b'y', 1_200)) {
                 if stream.write_all(&[*byte]).is_err() {
                     return;
                 }
@@ -147,7 +147,7 @@ async fn every_wait_has_an_end() {
         let started = crate::clock::Clock::uptime(&clock);
         assert_unclear(&charge(&hasty(base)).await);
         let took = crate::clock::Clock::uptime(&clock).saturating_sub(started);
-        assert!(took < Duration::from_millis(2500), "{took:?}");
+        assert!(took < Duration::from_secs(20), "each of these servers goes on for a minute: {took:?}");
     }
 }
 

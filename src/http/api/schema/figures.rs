@@ -119,7 +119,7 @@ shapes! {
         declined_amounts sums
         retries sums Planned attempts after this run's declines, by date and time in the zone.
         stopped_channels words Channels that stopped, and why.
-        held_channels words? Those of them that only a person mends; null for a run over some subscriptions only.
+        held_channels words? Those of them that only a person mends; null for a run over some subscriptions only, and for one that ended before it came to charge.
         left_due int
         compared flag
         brakes [Brake]

@@ -145,7 +145,7 @@ shapes! {
         review int
     ";
     Backlog = "Backlog", "How many renewals stand where.", "
-        by_state sums Renewals by state.
+        by_state sums Renewals by state, without the paid.
         due_now int
         waits_for_key int
         next_attempt_at time?

@@ -228,6 +228,45 @@ const SENTENCES: &[(&str, &str)] = &[
     ("give it back: {}", "환불해 주세요: {0}"),
     ("wait until its outcome is known", "결과가 확인될 때까지 기다려 주세요"),
     ("nothing was charged", "결제되지 않았습니다"),
+    (
+        "nothing was charged; what was found until then is settled",
+        "결제되지 않았습니다. 그때까지 확인된 건은 처리되었습니다",
+    ),
+    ("its renewal was left as it is", "해당 갱신은 그대로 두었습니다"),
+    (
+        "set the clocks of the database server and of this machine (NTP)",
+        "데이터베이스 서버와 이 서버의 시계를 맞춰 주세요 (NTP)",
+    ),
+    (
+        "see that the gateway's address and the API secret are right: renewd doctor",
+        "포트원 주소와 API 시크릿이 맞는지 확인해 주세요: renewd doctor",
+    ),
+    (
+        "{} charges are due, and one run may make {}",
+        "결제 예정이 {0}건인데, 한 번의 실행은 {1}건까지 결제할 수 있습니다",
+    ),
+    ("{} is due, and one run may take {}", "결제 예정 금액이 {0}인데, 한 번의 실행은 {1}까지 결제할 수 있습니다"),
+    (
+        "{} subscriptions are due for the first time, {} at most are taken for ordinary: the busiest comparable day, {}, had {}",
+        "첫 결제 예정이 {0}건인데, 평소로 볼 수 있는 것은 {1}건까지입니다. 비교할 수 있는 날 중 가장 많았던 {2}에는 {3}건이었습니다",
+    ),
+    ("{} was claimed of {} that one run may take", "한 번의 실행이 결제할 수 있는 {1} 중 {0}을 이미 처리했습니다"),
+    (
+        "all {} charges are made that one run may make, and more became due",
+        "한 번의 실행이 결제할 수 있는 {0}건을 모두 처리했고, 결제 예정이 더 생겼습니다",
+    ),
+    (
+        "{} subscriptions were charged for the first time, which is all that is taken for ordinary, and more became due",
+        "평소로 볼 수 있는 첫 결제 {0}건을 모두 처리했고, 결제 예정이 더 생겼습니다",
+    ),
+    (
+        "{} of its first {} charges were declined, {} % at most are taken for ordinary",
+        "첫 결제 {1}건 중 {0}건이 거절되었습니다. 평소로 볼 수 있는 것은 {2}%까지입니다",
+    ),
+    (
+        "the gateway could not list its payments ({}), so nobody knows whether this database forgot any, as one that is put back from a backup does: nothing was charged, and the next run asks again",
+        "포트원이 결제 목록을 주지 못해({0}) 이 데이터베이스가 백업에서 복원된 것처럼 잊은 결제가 있는지 알 수 없습니다. 결제하지 않았고, 다음 실행에서 다시 확인합니다",
+    ),
     ("nothing was changed", "바뀐 것이 없습니다"),
     ("nothing was done", "아무것도 처리되지 않았습니다"),
     (
@@ -252,6 +291,10 @@ const SENTENCES: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::brakes::{
+        Answers, BrakeLimits, Charges, DeclineLimit, GrowthLimit, Usual, before, declines, left,
+    };
+    use crate::domain::money::Currency;
     use crate::domain::outlook::{Outlook, Standing};
     use crate::domain::renewal::State;
     use chrono::DateTime;
@@ -286,6 +329,28 @@ mod tests {
         outlooks.push(Outlook { will_be_charged: true, ..held }.paused("by haneul: a price is wrong"));
         let untold: Vec<String> =
             outlooks.into_iter().flat_map(|outlook| outlook.why).filter(|why| korean(plain(why)).is_none()).collect();
+        assert_eq!(untold, Vec::<String>::new());
+    }
+
+    #[test]
+    fn whatever_a_brake_says_is_told_in_korean() {
+        let krw = Currency::parse("KRW").unwrap();
+        let usual = Usual { busiest: 2, on: "2026-01-23".parse().unwrap(), dates: 1 };
+        let limits = BrakeLimits {
+            charges_max: Some(3),
+            sums_max: [(krw, 1_000)].into(),
+            growth: Some(GrowthLimit { percent_max: 100, floor: 1 }),
+            ..BrakeLimits::default()
+        };
+        let made = |count, first, minor| Charges { count, first, sums: [(krw, minor)].into() };
+        let mut tripped = before(&made(9, 9, 9_000), Some(&usual), &limits);
+        for made in [made(0, 0, 1_000), made(3, 0, 0), made(0, 4, 0)] {
+            tripped.push(left(&made, Some(&usual), &limits).unwrap_err());
+        }
+        let poor = Answers { paid: 1, declined: 9 };
+        tripped.extend(declines(poor, "default", DeclineLimit { percent_max: 50, answers_min: 5 }));
+        assert_eq!(tripped.len(), 7);
+        let untold: Vec<String> = tripped.into_iter().map(|one| one.why).filter(|why| korean(why).is_none()).collect();
         assert_eq!(untold, Vec::<String>::new());
     }
 

@@ -53,7 +53,6 @@ const RUN: &[(Scene, &str, i32)] = &[
     (Scene::AfterARun, "renewd pause --reason wrong prices", 0),
     (Scene::AfterARun, "renewd resume --reason prices mended", 0),
     (Scene::AfterARun, "renewd run", 0),
-    (Scene::AfterARun, "renewd run --subscription sub_1", 0),
     (Scene::AfterARun, "renewd run --override-brake growth --reason the campaign of 23 January", 0),
     (Scene::AfterARun, "renewd reconcile", 0),
     (Scene::AfterARun, "renewd reconcile --from 2026-01-28 --until 2026-01-31", 0),
@@ -127,8 +126,8 @@ const NOT_OURS: [(&str, &str); 6] = [
     ("tests/run", "it runs this"),
     ("grep ", "cli::logs looks for the same"),
     ("./release", "it builds for minutes, and runs the demo itself"),
-    ("api() {", "http::api asks the same of every route"),
-    ("api ", "http::api asks the same of every route"),
+    ("api() {", "http::api::readme"),
+    ("api ", "http::api::readme"),
 ];
 
 fn documents() -> Vec<Document> {

@@ -71,8 +71,9 @@ pub fn guides() -> Vec<Document> {
 /// The guides, and everything else that a user of the program reads.
 pub fn all() -> Vec<Document> {
     let mut all = guides();
-    all.extend(["README.md", "CHANGELOG.md", "migrations/README.md", "tests/FAULTS.md"].map(Document::read));
-    all.extend(readmes(&root().join("deploy")));
+    let single = ["README.md", "CHANGELOG.md", "migrations/README.md", "tests/FAULTS.md", "fuzz/README.md"];
+    all.extend(single.map(Document::read));
+    all.extend(["deploy", "benches"].iter().flat_map(|folder| readmes(&root().join(folder))));
     all
 }
 

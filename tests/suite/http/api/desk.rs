@@ -25,9 +25,7 @@ impl Desk {
     /// The same, with something done before the daemon starts.
     pub fn after(on: On, subscribers: &[(&str, &str)], before: impl FnOnce(&mut Stage)) -> Self {
         let mut stage = Stage::on(on, subscribers);
-        for line in ["RENEWALS", "RECONCILIATION", "LOOK_AHEAD"] {
-            stage.place.set(&format!("RENEWD_SCHEDULE__{line}"), "0 0 23 * * *");
-        }
+        stage.without_runs_of_its_own();
         let operator = stage.token("haneul", "operator");
         let viewer = stage.token("grafana", "viewer");
         before(&mut stage);

@@ -4,6 +4,7 @@ mod described;
 mod desk;
 mod document;
 mod pages;
+mod readme;
 mod reads;
 mod refused;
 mod starting;

@@ -5,7 +5,6 @@ use crate::cli::running::wait_until;
 use crate::http::served::{On, Served};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn id(answer: &crate::http::served::Answer) -> String {
     assert_eq!(answer.status, 202, "{answer:#?}");
@@ -73,7 +72,9 @@ fn a_key_that_is_none_is_refused() {
 #[test]
 fn a_run_under_way_holds_another_one_and_starts_nothing_half() {
     for on in On::BOTH {
-        let desk = Desk::on(on, &[("a", "billing-key-a-slow-approval")]);
+        let desk = Desk::on(on, &[("a", "billing-key-a")]);
+        // Longer than the second one waits for its turn.
+        desk.stage.slow_approval();
         let first = desk.post("/runs", &json!({}));
         assert_eq!(first.status, 202, "{first:#?}");
         let refused = desk.post_as("second", "/runs", &json!({}));
@@ -96,7 +97,7 @@ fn a_run_is_done_whole_when_its_client_is_gone() {
         let desk = Desk::on(on, &[("a", "billing-key-a"), ("b", "billing-key-b-slow-approval")]);
         let request = desk.request(Method::POST, "/runs").json(&json!({}));
         // Whether it hears of the run or not.
-        let _ = desk.served.try_send(request.timeout(Duration::from_millis(30)));
+        desk.served.hang_up_when(request, "the run", || started(&desk) == 1);
         wait_until("both charges", || desk.stage.simulator.charged().len() == 2);
         wait_until("its end", || desk.get("/runs?limit=1").json()["runs"][0]["status"] == "completed");
         assert_eq!(desk.show("sub_b")["renewals"][0]["state"], "paid", "{on:?}");

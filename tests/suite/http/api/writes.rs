@@ -6,7 +6,6 @@ use crate::cli::running::wait_until;
 use crate::http::served::On;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// A desk after a first run.
 fn desk(on: On, key: &str) -> Desk {
@@ -165,11 +164,11 @@ fn the_kill_switch_holds_a_run_and_lets_it_go() {
 fn a_client_that_hangs_up_ends_no_charge() {
     for on in On::BOTH {
         let desk = desk(on, "billing-key-a-lost");
-        let body = json!({ "reason": WHY, "with_billing_key": "billing-key-b-slow" });
+        let body = json!({ "reason": WHY, "with_billing_key": "billing-key-b" });
+        desk.stage.slow_approval();
         let request = desk.request(Method::POST, "/renewals/sub_a/retry").json(&body);
-        // The gateway takes three seconds for its answer.
-        let hung_up = desk.served.try_send(request.timeout(Duration::from_millis(1_200)));
-        assert!(hung_up.is_err_and(|err| err.is_timeout()), "the answer came before the charge");
+        desk.served.hang_up_when(request, "the claim", || desk.show("sub_a")["renewals"][0]["state"] == "charging");
+        assert_eq!(desk.stage.simulator.charged().len(), 0, "it hung up before the charge");
         wait_until("the charge", || desk.show("sub_a")["renewals"][0]["state"] == "paid");
         assert_eq!(desk.stage.simulator.charged().len(), 1, "{on:?}");
         assert_eq!(desk.actions("sub_a"), [format!("retry by haneul: {WHY}")]);

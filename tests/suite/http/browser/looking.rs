@@ -1,6 +1,7 @@
 //! Who only looks.
 
 use super::scene::{Scene, month};
+use crate::cli::running::wait_until;
 use crate::http::served::{On, Stage};
 
 #[test]
@@ -90,7 +91,8 @@ fn a_subscription_is_found_with_the_keyboard_alone() {
     let (scene, [operator, _]) = Scene::of(&[("a", "billing-key-a")]);
     let browser = &scene.browser;
     scene.go("/login");
-    // The field has the focus already.
+    // The field gets the focus by itself.
+    wait_until("the focus", || browser.script("return document.activeElement.id") == "token");
     browser.press(&[&operator, "Enter"]);
     browser.wait_for_text("Sign out");
     browser.press(&["Tab"]);

@@ -183,11 +183,12 @@ async fn only_a_review_is_answered(on: On) {
 
 /// Nothing is there when the person looks; then the money is, and a run's sweep records it; then the person's word arrives.
 async fn money_found_by_the_sweep_between_look_and_answer_voids_the_answer(on: On) {
-    use crate::told::Told;
+    use crate::told::{Gate, Told};
     use renewd::domain::payment::PaymentStatus;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     let world = unknown_for_a_week(on, Trouble::AnswerLost).await;
+    let gate = Gate::closed();
     // For the person the gateway is a while behind.
     let behind = Arc::new(AtomicBool::new(true));
     let told = Told {
@@ -199,6 +200,7 @@ async fn money_found_by_the_sweep_between_look_and_answer_voids_the_answer(on: O
                 }
             }
         }),
+        looked_up: Some(gate.clone()),
         ..Told::by(&world.engine.gateway)
     };
     let slow = renewd::engine::Engine {
@@ -211,8 +213,6 @@ async fn money_found_by_the_sweep_between_look_and_answer_voids_the_answer(on: O
         progress: Arc::clone(&world.engine.progress),
         meter: Arc::clone(&world.engine.meter),
     };
-    let delay = Rule::new(When::Always, Trouble::Delay { millis: 1_500 }).on(Route::LookUp).times(1);
-    world.simulator.model().add_rule(delay);
     let before = world.simulator.model().ledger().requests(Route::LookUp);
     let command = ResolveCommand { id: SUB.to_owned(), answer: Answer::NotCharged, against: None, hand: hand() };
     let stop = no_hurry();
@@ -221,6 +221,7 @@ async fn money_found_by_the_sweep_between_look_and_answer_voids_the_answer(on: O
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         world.run_after(TimeDelta::days(1)).await;
+        gate.open();
     });
     let said = refused(answer);
     assert!(said.contains("changed while this was decided"), "{said}");

@@ -1,12 +1,14 @@
 //! `retry`: charged now by a person's word, by the steps of every run, and never where that would be wrong.
 
 use super::{SUB, actions, hand, no_hurry, refused, state, taken};
+use crate::told::{Gate, Told};
 use crate::world::{On, World, instant};
 use chrono::TimeDelta;
 use renewd::domain::charge::BillingKey;
 use renewd::engine::by_hand::{ByHandError, NewKey, Retried, RetryCommand};
 use renewd::engine::control;
 use renewd::gateway::simulator::{Route, Rule, Trouble, When};
+use std::sync::Arc;
 
 crate::on_both_databases! {
     a_declined_renewal_is_charged_now_whatever_its_ladder_says,
@@ -187,14 +189,17 @@ async fn fifteen_in_thirty_days_is_the_end_by_hand_too(on: On) {
 }
 
 async fn a_retry_while_a_run_charges_the_same_renewal_charges_once(on: On) {
-    let world = declined(on).await;
+    let mut world = declined(on).await;
     world.clock.pass(TimeDelta::days(1));
-    world.rule(When::Always, Trouble::SlowApproval { millis: 500 });
+    let gate = Gate::closed();
+    world.engine.gateway = Arc::new(Told { charged: Some(gate.clone()), ..Told::by(&world.engine.gateway) });
     let (report, said) = tokio::join!(world.run(), async {
         while world.simulator.model().ledger().requests(Route::Charge) < 2 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        refused(retry(&world, SUB).await)
+        let said = refused(retry(&world, SUB).await);
+        gate.open();
+        said
     });
     assert_eq!((report.paid, taken(&world)), (1, vec![55_000]));
     assert!(said.contains("is being charged now"), "{said}");

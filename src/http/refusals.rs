@@ -1,6 +1,6 @@
-//! What the engine refuses, or cannot do, in the same words as on the command line.
+//! What the engine refuses, or cannot do, told by the API and by the pages alike, in the words of the command line.
 
-use super::super::Problem;
+use super::Problem;
 use crate::domain::by_hand::Refusal;
 use crate::engine::RunError;
 use crate::engine::by_hand::ByHandError;
