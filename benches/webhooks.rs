@@ -214,8 +214,9 @@ async fn look_into_all(url: &str) -> Duration {
         assert!(started.elapsed() < LOOKED_INTO_WITHIN, "messages are not looked into");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // The last page is looked up and settled.
-    while count(url, "renewals WHERE state = 'paid'").await < i64::from(SUBSCRIPTIONS / 2) {
+    // The last page is looked up and settled, and no look-up of a renewal is under way.
+    let (paid, claimed) = ("renewals WHERE state = 'paid'", "renewals WHERE state = 'charging'");
+    while count(url, paid).await < i64::from(SUBSCRIPTIONS / 2) || count(url, claimed).await > 0 {
         assert!(started.elapsed() < LOOKED_INTO_WITHIN, "payments that were told are not settled");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

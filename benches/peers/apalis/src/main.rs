@@ -15,8 +15,8 @@ type Jobs = PostgresStorage<i64>;
 #[tokio::main]
 async fn main() -> Result<(), BoxDynError> {
     let pool =
-        PgPoolOptions::new().max_connections(setting("APALIS_CONNECTIONS", 8)).connect(&var("DATABASE_URL")?).await?;
-    let config = Config::default().queue("renewals").batch_size(setting("APALIS_BATCH", 200) as usize);
+        PgPoolOptions::new().max_connections(setting("APALIS_CONNECTIONS", 32)).connect(&var("DATABASE_URL")?).await?;
+    let config = Config::default().queue("renewals").batch_size(setting("APALIS_BATCH", 500) as usize);
     let config = config.lock_tasks(setting("APALIS_LOCK", 0) == 1);
     let jobs = Jobs::new(&pool).with_config(config);
     match std::env::args().nth(1).as_deref() {
