@@ -4,13 +4,12 @@ use super::frame::{Page, Tab};
 use super::parts;
 use super::shown::{count, fill, maybe_sum};
 use super::visitor::Visitor;
-
 use crate::http::Problem;
 use crate::store::read::RenewalRow;
 use axum::response::Response;
 use maud::{Markup, html};
 
-/// What is beyond is said to be there, and not counted out: the last page of it comes when these are answered.
+/// What is beyond is said to be there, and not counted out: it comes when these are answered.
 const ROWS: usize = 200;
 
 pub async fn page(visitor: Visitor) -> Response {
